@@ -1,0 +1,68 @@
+//! Values that must not be seen.
+
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroize;
+
+/// A value that never reaches a log, an error or a response by accident.
+///
+/// It has no `Debug`, no `Display` and no `Serialize`; whoever wants the value says [`Secret::expose`], which
+/// is easy to search for. The memory is overwritten when the value is dropped.
+pub struct Secret<T: Zeroize>(T);
+
+impl<T: Zeroize> Secret<T> {
+    /// Takes a value into custody.
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value itself. Do not copy it into anything that can be printed.
+    pub const fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Zeroize> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<T: Zeroize + Clone> Clone for Secret<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl From<String> for Secret<String> {
+    fn from(value: String) -> Self {
+        Self(value)
+    }
+}
+
+impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self)
+    }
+}
+
+#[cfg(feature = "openapi")]
+mod openapi {
+    use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+    use utoipa::openapi::{RefOr, Schema};
+
+    impl utoipa::PartialSchema for super::Secret<String> {
+        fn schema() -> RefOr<Schema> {
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+                .write_only(true)
+                .into()
+        }
+    }
+
+    impl utoipa::ToSchema for super::Secret<String> {
+        fn name() -> std::borrow::Cow<'static, str> {
+            "Secret".into()
+        }
+    }
+}
