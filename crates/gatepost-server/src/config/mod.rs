@@ -1,0 +1,1 @@
+//! Configuration: read raw, believed typed.
