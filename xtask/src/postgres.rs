@@ -57,12 +57,12 @@ const START_ATTEMPTS: u32 = 5;
 /// instead. Its arguments: the folder of PostgreSQL's programs, the cluster's folder, the port, and the texts
 /// of `pg_hba.conf`, of the settings and of the first statements.
 ///
-/// The signals are ignored because Ctrl-C must not end the one who cleans up. Single-user mode goes on after a
+/// The signals are ignored because neither Ctrl-C nor our early death may end the one who cleans up. Single-user mode goes on after a
 /// failed statement and ends well, so its words are looked at. The server is the keeper's own child and not
 /// `pg_ctl`'s, so that somebody reaps it also in a container without an init process. SIGQUIT is the fastest
 /// way to stop: nobody reads this data again.
 const KEEPER: &str = r#"
-trap '' HUP INT TERM
+trap '' HUP INT PIPE TERM
 bin=$1 home=$2 port=$3 access=$4 settings=$5 statements=$6
 cd "$home" || exit
 begin() {
@@ -78,7 +78,11 @@ begin() {
     done
 }
 if begin </dev/null >"$home/log" 2>&1
-then echo ready && cat >/dev/null && kill -QUIT "$server" && wait "$server"
+then
+    echo ready
+    cat >/dev/null
+    kill -QUIT "$server"
+    wait "$server"
 else cat "$home/log"
 fi
 cd / && rm -rf "$home"
