@@ -151,6 +151,8 @@ problem_types! {
         "The body passes the limit of the operation, which is 64 KiB where nothing else is said."
     TooManyRows PAYLOAD_TOO_LARGE "too_many_rows" "Too many rows"
         "One call takes a limited number of rows. Send them in several calls."
+    UriTooLong URI_TOO_LONG "uri_too_long" "The request target is too long"
+        "The path and the query pass the limit of 8 KiB together."
     UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "The body has the wrong type"
         "The operation takes `application/json` in UTF-8 where nothing else is said, and never a compressed body."
     UnknownHost MISDIRECTED_REQUEST "unknown_host" "This server has another name"
@@ -169,6 +171,8 @@ problem_types! {
         "The caller sends faster than the operation allows. Wait for `Retry-After` seconds."
     QuotaExceeded TOO_MANY_REQUESTS "quota_exceeded" "The quota is used up"
         "The calls that were granted for this period are used up."
+    HeadersTooLarge REQUEST_HEADER_FIELDS_TOO_LARGE "headers_too_large" "The request headers are too large"
+        "The header lines pass the limit of 16 KiB together. The answer asks the browser to drop its cookies for this server, which are the usual reason."
 
     Internal INTERNAL_SERVER_ERROR "internal" "Something broke on our side"
         "The server failed. Nothing is known about it here on purpose; `request_id` leads the operator to the log line."
