@@ -109,8 +109,8 @@ fn depth(path: &Path) -> usize {
 mod tests {
     use super::*;
 
-    const CONTENTS: &str = "use crate::{late, early};\n// order: begin\nfeature(\"early\", early::STATEMENTS), // before late\n\
-                            feature(\n    \"middle\",\n    middle::STATEMENTS,\n),\n\n    late,\n// order: end\n";
+    const LIST: &str = "use crate::{late, early};\n// order: begin\n// late comes last\n\
+                        feature(\"early\", early::STATEMENTS),\nfeature(\n    \"middle\",\n    middle::STATEMENTS,\n),\n\n    late,\n// order: end\n";
 
     fn check(files: &[(&str, &str)]) -> Vec<String> {
         let mut all: Vec<(PathBuf, String)> = ["early", "middle", "late", "http"]
@@ -119,7 +119,7 @@ mod tests {
             .chain(files.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())))
             .collect();
         all.sort();
-        violations(CONTENTS, &all)
+        violations(LIST, &all)
     }
 
     #[test]
@@ -137,6 +137,7 @@ mod tests {
             ["early/sql.rs: `early` must not use `middle`, a later feature"]
         );
         assert_eq!(check(&[("middle/a.rs", "fn f() { super::super::late::g() }")]).len(), 1);
+        assert_eq!(check(&[("middle/a/mod.rs", "fn f() { super::super::late::g() }")]).len(), 1);
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub(super) fn without_comments_and_literals(source: &str) -> String {
     let mut code = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(letter) = rest.chars().next() {
-        let length = literal_or_comment(rest, code.chars().next_back());
+        let length = literal_or_comment(rest);
         let taken = length.unwrap_or(letter.len_utf8());
         if length.is_some() {
             code.push(' ');
@@ -82,22 +82,20 @@ pub(super) fn without_comments_and_literals(source: &str) -> String {
 }
 
 /// How many bytes the comment or literal at the beginning of `text` takes, when one begins there.
-fn literal_or_comment(text: &str, before: Option<char>) -> Option<usize> {
+fn literal_or_comment(text: &str) -> Option<usize> {
     if text.starts_with("//") {
         return Some(text.find('\n').unwrap_or(text.len()));
     }
     if text.starts_with("/*") {
         return Some(block_comment(text));
     }
-    let in_word = before.is_some_and(|letter| letter == '_' || letter.is_alphanumeric());
-    if text.starts_with('r') && !in_word {
-        let hashes = text[1..].bytes().take_while(|byte| *byte == b'#').count();
-        if text[1 + hashes..].starts_with('"') {
-            let end = format!("\"{}", "#".repeat(hashes));
-            let start = hashes + 2;
-            return Some(text[start..].find(&end).map_or(text.len(), |at| start + at + end.len()));
-        }
-        return None;
+    if let Some(raw) = text.strip_prefix('r') {
+        // Also the `r` of `br"…"`. No other word may stand right before a quote, so none ends here by chance.
+        let hashes = raw.bytes().take_while(|byte| *byte == b'#').count();
+        let inner = raw[hashes..].strip_prefix('"')?;
+        let end = format!("\"{}", "#".repeat(hashes));
+        let start = text.len() - inner.len();
+        return Some(inner.find(&end).map_or(text.len(), |at| start + at + end.len()));
     }
     if text.starts_with('"') {
         return Some(quoted(text, '"'));
@@ -200,6 +198,7 @@ mod tests {
             /* crate::a /* crate::b */ crate::c */
             const A: &str = "crate::d \" crate::e";
             const B: &str = r#"crate::f " crate::g"#;
+            const R: &[u8] = br#"crate::h " crate::i"#;
             const C: (char, char) = ('"', '\'');
             fn f<'a>(x: &'a str) -> crate::seen::It<'a> { r }
         "###;
