@@ -6,6 +6,7 @@ use axum::extract::rejection::PathRejection;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use crate::decode::escaped;
 use crate::decode::pairs::{Broken, MAX_PAIRS, Pairs};
 use crate::{FieldError, Problem, ProblemType};
 
@@ -34,7 +35,7 @@ pub fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
         Broken::TooMany => invalid(format!("The query has more than {MAX_PAIRS} parameters.")),
         Broken::Encoding => invalid("The query is not percent-encoded UTF-8.".to_owned()),
         Broken::Repeated(name) => {
-            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            let pointer = format!("/{}", escaped(&name));
             Problem::validation(vec![FieldError::new(pointer, "repeated", "Send this parameter once.")])
         }
     })?;

@@ -110,6 +110,11 @@ fn shown(name: &str) -> String {
     }
 }
 
+/// A name as a step of an RFC 6901 pointer.
+pub(crate) fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 /// One step of an RFC 6901 pointer.
 pub(crate) enum Step<'de> {
     Name(Cow<'de, str>),
@@ -121,7 +126,7 @@ fn pointer(path: &[Step<'_>]) -> String {
     for step in path {
         text.push('/');
         match step {
-            Step::Name(name) => text.push_str(&shown(name).replace('~', "~0").replace('/', "~1")),
+            Step::Name(name) => text.push_str(&escaped(&shown(name))),
             Step::Index(index) => text.push_str(&index.to_string()),
         }
     }
@@ -153,30 +158,19 @@ impl Findings {
 
     /// Notes why a round failed. `false` when another round would fail in the same way.
     fn note(&mut self, path: &[Step<'_>], fault: Fault) -> bool {
-        let mut at = pointer(path);
-        match fault {
-            Fault::Missing(name) => {
-                at.push('/');
-                at.push_str(name);
-                self.add(at.clone(), "required", "This field is required.".to_owned());
-            }
+        let below = |name: &str| format!("{}/{}", pointer(path), escaped(name));
+        let (at, code, detail) = match fault {
+            Fault::Missing(name) => (below(name), "required", "This field is required.".to_owned()),
             Fault::Unknown(name) => {
-                at.push('/');
-                at.push_str(&name.replace('~', "~0").replace('/', "~1"));
-                self.unknown(at);
+                self.unknown(below(&name));
                 return false;
             }
-            Fault::WrongType(expected) => {
-                self.add(at.clone(), "invalid_type", format!("Expected {expected}."))
-            }
-            Fault::BadValue(expected) => {
-                self.add(at.clone(), "invalid_value", format!("Expected {expected}."))
-            }
-            Fault::Objection => {
-                self.add(at.clone(), "invalid_value", "This value is not valid here.".to_owned());
-            }
+            Fault::WrongType(expected) => (pointer(path), "invalid_type", format!("Expected {expected}.")),
+            Fault::BadValue(expected) => (pointer(path), "invalid_value", format!("Expected {expected}.")),
+            Fault::Objection => (pointer(path), "invalid_value", "This value is not valid here.".to_owned()),
             Fault::Garbled => return false,
-        }
+        };
+        self.add(at.clone(), code, detail);
         self.blanked.insert(at)
     }
 }
