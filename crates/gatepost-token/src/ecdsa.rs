@@ -23,11 +23,15 @@ pub(crate) fn is_low_s(signature: &[u8]) -> bool {
 
 /// Gives `r || s` the lower of its two values of `s`.
 pub(crate) fn lower_s(signature: &mut [u8]) {
-    if signature.len() != 64 || is_low_s(signature) {
-        return;
+    if signature.len() == 64 && !is_low_s(signature) {
+        negate_s(signature);
     }
+}
+
+/// Replaces `s` by `n - s`, for an `s` below `n`.
+pub(crate) fn negate_s(signature: &mut [u8]) {
     let mut borrow = 0;
-    for (digit, order) in signature[32..].iter_mut().zip(ORDER).rev() {
+    for (digit, order) in signature.iter_mut().skip(32).zip(ORDER).rev() {
         let difference = i16::from(order) - i16::from(*digit) - borrow;
         borrow = i16::from(difference < 0);
         *digit = difference.to_be_bytes()[1];

@@ -212,7 +212,7 @@ struct ReceivedKey {
     y: Option<String>,
     n: Option<String>,
     e: Option<String>,
-    // Private members (RFC 7518 sections 6.2.2, 6.3.2 and 6.4, and RFC 9964 for the last).
+    // Private members (RFC 7518 sections 6.2.2, 6.3.2 and 6.4; the last is of the key type `AKP`).
     d: Option<IgnoredAny>,
     p: Option<IgnoredAny>,
     q: Option<IgnoredAny>,
@@ -243,13 +243,15 @@ impl ReceivedKey {
             ("RSA", None) => Parameters::Rsa { n: self.n?, e: self.e? },
             (_, _) => return None,
         };
-        // An RSA key could also be for PS256 or RS512, so it has to say; a curve says it by itself.
-        let algorithm = match (&parameters, self.alg) {
-            (Parameters::Rsa { .. }, None) => return None,
-            (Parameters::Ed25519 { .. } | Parameters::P256 { .. }, None) => parameters.algorithm(),
-            (_, Some(name)) => name.parse().ok()?,
+        let algorithm = match self.alg {
+            Some(name) => name.parse().ok()?,
+            // An RSA key could also be for PS256 or RS512, so it has to say; a curve says it by itself.
+            None if matches!(parameters, Parameters::Rsa { .. }) => return None,
+            None => parameters.algorithm(),
         };
-        (algorithm == parameters.algorithm()).then_some(())?;
+        if algorithm != parameters.algorithm() {
+            return None;
+        }
         Some(Jwk::with_id(parameters, self.kid?))
     }
 }

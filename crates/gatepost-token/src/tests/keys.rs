@@ -142,9 +142,8 @@ fn keys_that_we_do_not_understand_are_ignored() {
         json!({ "kty": "new", "kid": "n", "lattice": [1, 2] }),
         json!({}),
     ] {
-        let set = read(&[ignored.clone(), ed.clone()]);
-        let expected = usize::from(ignored["kid"] != ed["kid"] || ignored != ed);
-        assert_eq!(set.unwrap().len(), expected, "{ignored}");
+        let set = read(&[ignored.clone(), ed.clone()]).unwrap();
+        assert_eq!(set.len(), 1, "{ignored}");
     }
     for kept in [changed(ed.clone(), "alg", Value::Null), changed(ec, "key_ops", json!(["verify"])), rsa] {
         assert_eq!(read(&[changed(kept, "x5c", json!(["MIIB"]))]).unwrap().len(), 1);
