@@ -1,0 +1,56 @@
+//! What an account is. Pure: no database, no clock, no HTTP.
+
+use gatepost_kernel::Timestamp;
+
+use crate::ids::UserId;
+
+/// An account, as its row says.
+#[derive(Clone)]
+pub struct User {
+    /// Never reused, never changed.
+    pub id: UserId,
+    /// The address as its owner typed it; mail goes there.
+    pub email: String,
+    /// Whether its owner has shown that mail arrives there.
+    pub email_verified: bool,
+    /// The name to sign in with and to be known by, as typed.
+    pub username: Option<String>,
+    /// E.164; profile data only.
+    pub phone_number: Option<String>,
+    /// Given name.
+    pub first_name: Option<String>,
+    /// Family name.
+    pub last_name: Option<String>,
+    /// A few words about oneself.
+    pub bio: Option<String>,
+    /// An https address of a picture.
+    pub avatar_url: Option<String>,
+    /// ISO 3166-1 alpha-2, upper case.
+    pub country: Option<String>,
+    /// Whether the account may be used.
+    pub is_active: bool,
+    /// Counts up with every event after which no earlier credential may work: password change, disable, delete.
+    pub auth_epoch: i64,
+    /// Counts up with every change: the `ETag`.
+    pub version: i64,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When its owner last signed in.
+    pub last_login_at: Option<Timestamp>,
+    /// When it was deleted: the row is a tombstone.
+    pub deleted_at: Option<Timestamp>,
+}
+
+impl User {
+    /// The form of the username that is unique: letter case does not tell two users apart.
+    pub fn username_canonical(&self) -> Option<String> {
+        self.username.as_deref().map(str::to_ascii_lowercase)
+    }
+
+    /// Whether the account may be used at all.
+    pub const fn is_usable(&self) -> bool {
+        self.is_active && self.deleted_at.is_none()
+    }
+}

@@ -1,0 +1,159 @@
+//! Every statement on `users`.
+
+use gatepost_db::{DbError, ReadTx, Row, WriteTx, params, statements};
+use gatepost_kernel::Timestamp;
+
+use super::Email;
+use super::model::User;
+use crate::ids::UserId;
+
+/// The columns that [`user_from_row`] reads, in its order.
+macro_rules! columns {
+    () => {
+        "id, email, email_verified, username, phone_number, first_name, last_name, bio, avatar_url, country, \
+         is_active, auth_epoch, version, created_at, updated_at, last_login_at, deleted_at"
+    };
+}
+
+/// How many columns [`user_from_row`] reads; a joining statement continues after them.
+pub const USER_COLUMNS: usize = 17;
+
+statements! {
+    INSERT = concat!(
+        "INSERT INTO users (id, email, email_canonical, email_verified, username, username_canonical, phone_number, ",
+        "phone_canonical, first_name, last_name, bio, avatar_url, country, is_active, auth_epoch, version, ",
+        "created_at, updated_at) ",
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, TRUE, 1, 1, ?13, ?13) ",
+        "ON CONFLICT DO NOTHING RETURNING ", columns!());
+    BY_ID = concat!("SELECT ", columns!(), " FROM users WHERE id = ?1");
+    BY_EMAIL = concat!("SELECT ", columns!(), " FROM users WHERE email_canonical = ?1");
+    BY_USERNAME = concat!("SELECT ", columns!(), " FROM users WHERE username_canonical = ?1");
+    BY_PHONE = concat!("SELECT ", columns!(), " FROM users WHERE phone_canonical = ?1");
+    PAGE = concat!("SELECT ", columns!(), " FROM users WHERE deleted_at IS NULL AND id > ?1 ORDER BY id LIMIT ?2");
+    SAVE_PROFILE = concat!(
+        "UPDATE users SET username = ?2, username_canonical = ?3, phone_number = ?4, phone_canonical = ?4, ",
+        "first_name = ?5, last_name = ?6, bio = ?7, avatar_url = ?8, country = ?9, ",
+        "version = version + 1, updated_at = ?10 WHERE id = ?1 AND deleted_at IS NULL RETURNING ", columns!());
+    SET_ACTIVE = "UPDATE users SET is_active = ?2, auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?3 \
+        WHERE id = ?1 AND deleted_at IS NULL AND is_active <> ?2";
+    SIGNED_IN = concat!(
+        "UPDATE users SET last_login_at = ?2, version = version + 1 WHERE id = ?1 RETURNING ", columns!());
+    BUMP_EPOCH = concat!(
+        "UPDATE users SET auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?2 ",
+        "WHERE id = ?1 RETURNING ", columns!());
+    TOUCH = "UPDATE users SET version = version + 1, updated_at = ?2 WHERE id = ?1";
+    BURY = "UPDATE users SET email_canonical = NULL, username_canonical = NULL, phone_canonical = NULL, \
+        is_active = FALSE, auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?2, deleted_at = ?2 \
+        WHERE id = ?1 AND deleted_at IS NULL";
+    PURGE = "DELETE FROM users WHERE deleted_at < ?1";
+}
+
+/// Reads [`columns!`] from the start of a row.
+pub fn user_from_row(row: &Row<'_>) -> Result<User, DbError> {
+    Ok(User {
+        id: row.get(0)?,
+        email: row.get(1)?,
+        email_verified: row.get(2)?,
+        username: row.get(3)?,
+        phone_number: row.get(4)?,
+        first_name: row.get(5)?,
+        last_name: row.get(6)?,
+        bio: row.get(7)?,
+        avatar_url: row.get(8)?,
+        country: row.get(9)?,
+        is_active: row.get(10)?,
+        auth_epoch: row.get(11)?,
+        version: row.get(12)?,
+        created_at: row.get(13)?,
+        updated_at: row.get(14)?,
+        last_login_at: row.get(15)?,
+        deleted_at: row.get(16)?,
+    })
+}
+
+/// The new row, or `None` when a unique index already holds one of its names.
+pub(super) fn insert(tx: &mut WriteTx<'_>, user: &User, email: &Email) -> Result<Option<User>, DbError> {
+    tx.query_opt(
+        &INSERT,
+        &params![
+            user.id,
+            email.as_typed(),
+            email.canonical(),
+            user.email_verified,
+            user.username,
+            user.username_canonical(),
+            user.phone_number,
+            user.first_name,
+            user.last_name,
+            user.bio,
+            user.avatar_url,
+            user.country,
+            user.created_at
+        ],
+        user_from_row,
+    )
+}
+
+pub(super) fn user_by_id(tx: &mut ReadTx<'_>, id: UserId) -> Result<Option<User>, DbError> {
+    tx.query_opt(&BY_ID, &params![id], user_from_row)
+}
+
+pub(super) fn user_by_email(tx: &mut ReadTx<'_>, email: &Email) -> Result<Option<User>, DbError> {
+    tx.query_opt(&BY_EMAIL, &params![email.canonical()], user_from_row)
+}
+
+pub(super) fn user_by_username(tx: &mut ReadTx<'_>, canonical: &str) -> Result<Option<User>, DbError> {
+    tx.query_opt(&BY_USERNAME, &params![canonical], user_from_row)
+}
+
+pub(super) fn user_by_phone(tx: &mut ReadTx<'_>, number: &str) -> Result<Option<User>, DbError> {
+    tx.query_opt(&BY_PHONE, &params![number], user_from_row)
+}
+
+pub(super) fn users_after(tx: &mut ReadTx<'_>, after: UserId, limit: i64) -> Result<Vec<User>, DbError> {
+    tx.query_all(&PAGE, &params![after, limit], user_from_row)
+}
+
+pub(super) fn save_profile(tx: &mut WriteTx<'_>, user: &User, now: Timestamp) -> Result<Option<User>, DbError> {
+    tx.query_opt(
+        &SAVE_PROFILE,
+        &params![
+            user.id,
+            user.username,
+            user.username_canonical(),
+            user.phone_number,
+            user.first_name,
+            user.last_name,
+            user.bio,
+            user.avatar_url,
+            user.country,
+            now
+        ],
+        user_from_row,
+    )
+}
+
+/// Whether this changed anything.
+pub(super) fn set_active(tx: &mut WriteTx<'_>, id: UserId, active: bool, now: Timestamp) -> Result<bool, DbError> {
+    Ok(tx.execute(&SET_ACTIVE, &params![id, active, now])? == 1)
+}
+
+pub(super) fn mark_signed_in(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<User, DbError> {
+    tx.query_one(&SIGNED_IN, &params![id, now], user_from_row)
+}
+
+pub(super) fn bump_epoch(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<User, DbError> {
+    tx.query_one(&BUMP_EPOCH, &params![id, now], user_from_row)
+}
+
+pub(super) fn touch(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<(), DbError> {
+    tx.execute(&TOUCH, &params![id, now]).map(|_| ())
+}
+
+pub(super) fn bury(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<bool, DbError> {
+    Ok(tx.execute(&BURY, &params![id, now])? == 1)
+}
+
+pub(super) fn purge(tx: &mut WriteTx<'_>, deleted_before: Timestamp) -> Result<u64, DbError> {
+    tx.execute(&PURGE, &params![deleted_before])
+}
