@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::http::HttpLimits;
+
 use super::public_url::cors_origin;
 use super::reader::Reader;
 use super::setting::Setting;
@@ -26,6 +28,22 @@ pub struct HttpConfig {
     pub drain_delay: Duration,
     /// How long running requests may take after the listener closed.
     pub drain_timeout: Duration,
+}
+
+impl HttpConfig {
+    /// The limits of the transport; what is no setting keeps its default.
+    pub fn limits(&self) -> HttpLimits {
+        HttpLimits {
+            header_timeout: self.header_timeout,
+            idle_timeout: self.idle_timeout,
+            request_deadline: self.request_timeout,
+            connections: usize::try_from(self.max_connections).unwrap_or(usize::MAX),
+            connections_per_client: usize::try_from(self.max_connections_per_address).unwrap_or(usize::MAX),
+            drain_delay: self.drain_delay,
+            drain_timeout: self.drain_timeout,
+            ..HttpLimits::default()
+        }
+    }
 }
 
 /// Which web pages may call the server from a browser (CORS).

@@ -33,7 +33,6 @@ mod value;
 pub use self::database::{DatabaseConfig, DatabaseLocation};
 pub use self::http::{CorsConfig, HttpConfig};
 pub use self::observation::{DocsConfig, LogConfig, LogFormat, MetricsConfig};
-pub use self::passwords::{HashConfig, PasswordConfig, PasswordPolicy};
 pub use self::problem::{ConfigProblem, ConfigProblems, Source};
 pub use self::public_url::PublicUrl;
 pub use self::raw::{RESERVED_ENV, Raw};
@@ -41,9 +40,10 @@ pub use self::server::ServerConfig;
 pub use self::setting::{Kind, Setting};
 pub use self::show::{example, show};
 pub use self::sign_up::{SignUpConfig, SignUpMode, UsersConfig};
-pub use self::tokens::{KeysConfig, TokenAlgorithm, TokenConfig};
+pub use self::tokens::{KeysConfig, TokenConfig};
 
 use self::reader::Reader;
+use crate::passwords::PasswordConfig;
 
 /// Every table of settings, in the order of the example file.
 const SECTIONS: &[&[Setting]] = &[

@@ -36,7 +36,7 @@ pub struct DocsConfig {
     pub enabled: bool,
 }
 
-/// Prometheus metrics. With neither field set, there are none to fetch. Holds a secret, so it has no `Debug`.
+/// Prometheus metrics. Holds a secret, so it has no `Debug`.
 #[derive(Clone)]
 pub struct MetricsConfig {
     /// A listener of their own, without a token.
@@ -65,7 +65,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::secret(
         "metrics.token",
         "'(at least 32 random bytes)'",
-        "The bearer token that opens /metrics on the main listener. Unset: it is not served there.",
+        "The bearer token that opens /metrics on the main listener. Unset: only a server that is private to this \
+         machine serves it there.",
     ),
 ];
 

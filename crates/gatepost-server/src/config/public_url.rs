@@ -10,9 +10,8 @@ use super::problem::{Complaint, quote};
 /// The URL under which people reach the server: an origin (RFC 6454), kept without a slash at the end.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PublicUrl {
+    url: Url,
     text: String,
-    host: String,
-    is_https: bool,
     is_loopback: bool,
 }
 
@@ -26,8 +25,7 @@ impl PublicUrl {
             return Err(Complaint::new(format!("{} is not https", quote(text)))
                 .hint("let a reverse proxy end TLS and write https://; http is for localhost"));
         }
-        let host = url.host_str().unwrap_or_default().to_owned();
-        Ok(Self { text: url.origin().ascii_serialization(), host, is_https, is_loopback })
+        Ok(Self { text: url.origin().ascii_serialization(), url, is_loopback })
     }
 
     /// The URL without a slash at the end; a default port is left out.
@@ -35,9 +33,14 @@ impl PublicUrl {
         &self.text
     }
 
+    /// The parsed URL. Its path is `/`.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// The host as browsers write it: lower case, A-labels, brackets around IPv6; without the port.
     pub fn host(&self) -> &str {
-        &self.host
+        self.url.host_str().unwrap_or_default()
     }
 
     /// The value of the `Host` header (RFC 9110, section 7.2): the host, with the port unless it is the default.
@@ -47,7 +50,7 @@ impl PublicUrl {
 
     /// Whether cookies may be `Secure`.
     pub fn is_https(&self) -> bool {
-        self.is_https
+        self.url.scheme() == "https"
     }
 
     /// Whether only this machine can reach it.

@@ -1,6 +1,7 @@
 //! Reads typed settings, collects what is wrong, and goes on.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -62,10 +63,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A whole number within a range, both ends included.
-    pub(crate) fn integer(&mut self, key: &'static str, range: RangeInclusive<u32>) -> u32 {
+    pub(crate) fn integer<T>(&mut self, key: &'static str, range: RangeInclusive<T>) -> T
+    where
+        T: Copy + PartialOrd + TryFrom<i64> + fmt::Display,
+    {
         let parse = |value: &Value| {
             let given = value.integer()?;
-            u32::try_from(given).ok().filter(|number| range.contains(number)).ok_or_else(|| {
+            T::try_from(given).ok().filter(|number| range.contains(number)).ok_or_else(|| {
                 Complaint::new(format!("{given} is not between {} and {}", range.start(), range.end()))
             })
         };

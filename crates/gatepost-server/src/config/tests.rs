@@ -7,6 +7,7 @@ use super::reader::Reader;
 use super::setting::env_name;
 use super::value::Value;
 use super::*;
+use crate::passwords::PasswordPolicy;
 
 fn file(text: &str) -> Raw {
     Raw::new().file("gatepost.toml", text)
@@ -116,7 +117,8 @@ mod layers {
             matches!(config.database.location, DatabaseLocation::Sqlite(path) if path.ends_with("data/gatepost.db"))
         );
         assert_eq!(config.tokens.access_ttl, Duration::from_secs(900));
-        assert_eq!(config.passwords.hash.permits, None);
+        assert_eq!(config.passwords, crate::passwords::PasswordConfig::default());
+        assert_eq!(config.http.limits(), crate::http::HttpLimits::default());
         assert!(config.keys.master_key.is_none());
     }
 
@@ -277,8 +279,9 @@ mod mistakes {
             ("tokens.replay_window = '61s'", "61s is not between 0s and 1m"),
             ("password.history = 11", "11 is not between 0 and 10"),
             ("password.history = '5'", "without quotes"),
-            ("password.hash.memory_kib = 19455", "19455 is not between"),
-            ("password.hash.iterations = 1", "too cheap"),
+            ("password.hash.memory_kib = 19455", "below the floor"),
+            ("password.hash.memory_kib = 300000", "300000 is not between 8 and 262144"),
+            ("password.hash.iterations = 1", "below the floor"),
             ("keys.retire_after = '5m'", "5m is less than tokens.access_ttl (15m)"),
             ("keys.publish_before = '30d'", "is not less than keys.rotate_every"),
             ("tokens.refresh_idle = '31d'", "is more than tokens.refresh_absolute"),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gatepost_kernel::Secret;
+use gatepost_token::Algorithm;
 
 use super::problem::Complaint;
 use super::reader::Reader;
@@ -17,7 +18,7 @@ pub struct TokenConfig {
     /// The `aud` claim; `None` is the issuer.
     pub audience: Option<String>,
     /// What signs access tokens.
-    pub algorithm: TokenAlgorithm,
+    pub algorithm: Algorithm,
     /// Whether `POST /oauth/token` takes `grant_type=password`.
     pub password_grant: bool,
     /// How long a session lives without a refresh.
@@ -26,19 +27,6 @@ pub struct TokenConfig {
     pub refresh_absolute: Duration,
     /// How long a refresh token that was just replaced answers once more, for clients that lost the answer.
     pub replay_window: Duration,
-}
-
-/// A signature algorithm (RFC 7518, RFC 8037).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TokenAlgorithm {
-    /// Ed25519: small and fast.
-    EdDsa,
-    /// ECDSA on P-256, for verifiers that lack Ed25519.
-    Es256,
-    /// RSA with SHA-256, for old verifiers.
-    Rs256,
-    /// HMAC with SHA-256: no public key, so only this server can verify.
-    Hs256,
 }
 
 /// The life of signing keys, and the key that seals them.
@@ -105,15 +93,8 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> TokenConfig {
     let config = TokenConfig {
         access_ttl: reader.duration("tokens.access_ttl", secs(MINUTE, HOUR)),
         audience: reader.parsed("tokens.audience", audience),
-        algorithm: reader.choice(
-            "tokens.algorithm",
-            [
-                ("EdDSA", TokenAlgorithm::EdDsa),
-                ("ES256", TokenAlgorithm::Es256),
-                ("RS256", TokenAlgorithm::Rs256),
-                ("HS256", TokenAlgorithm::Hs256),
-            ],
-        ),
+        algorithm: reader
+            .choice("tokens.algorithm", Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm))),
         password_grant: reader.bool("tokens.password_grant"),
         refresh_idle: reader.duration("tokens.refresh_idle", secs(HOUR, 365 * DAY)),
         refresh_absolute: reader.duration("tokens.refresh_absolute", secs(HOUR, 3 * 365 * DAY)),
