@@ -117,7 +117,7 @@ mod layers {
             matches!(config.database.location, DatabaseLocation::Sqlite(path) if path.ends_with("data/gatepost.db"))
         );
         assert_eq!(config.tokens.access_ttl, Duration::from_secs(900));
-        assert_eq!(config.passwords, crate::passwords::PasswordConfig::default());
+        assert_eq!(config.passwords, PasswordConfig::default());
         assert_eq!(config.http.limits(), crate::http::HttpLimits::default());
         assert!(config.keys.master_key.is_none());
     }
