@@ -48,7 +48,8 @@ pub struct Options {
     pub rehearse: bool,
     /// Where the pauses between reruns come from.
     pub random: Random,
-    /// Called when the disk fails to confirm a commit. The default ends the process with exit code 74.
+    /// Called when the disk fails to confirm a commit. The default ends the process with exit code 74. When it
+    /// returns, nothing is written any more: every further write is [`DbError::Closed`].
     pub fatal: fn(&str),
 }
 
@@ -84,7 +85,11 @@ impl Db {
     /// cannot be used, with the reason.
     pub async fn open(target: &Target, options: Options) -> Result<Self, DbError> {
         let engine = match target {
-            Target::Sqlite(path) => Engine::Sqlite(Sqlite::open(path, &options)?),
+            Target::Sqlite(path) => {
+                let path = path.clone();
+                let opened = tokio::task::spawn_blocking(move || Sqlite::open(&path, &options)).await;
+                Engine::Sqlite(opened.unwrap_or(Err(DbError::Closed))?)
+            }
             Target::Postgres { url, connections, statement_timeout } => {
                 Engine::Postgres(Postgres::open(url, *connections, *statement_timeout, &options).await?)
             }
@@ -171,8 +176,8 @@ impl Db {
     /// # Errors
     /// Why it does not.
     pub async fn ping(&self) -> Result<(), DbError> {
-        static PING: Statement = Statement::new("PING", "SELECT ?1 = 1");
-        self.read_one(&PING, &crate::params![1_i64], |row| row.get::<bool>(0)).await.map(|_| ())
+        static PING: Statement = Statement::new("PING", "SELECT 1");
+        self.read_one(&PING, &[], |row| row.get::<i64>(0)).await.map(|_| ())
     }
 
     /// Copies a database that is a file of this process to a new private file, consistently and while it is in use.

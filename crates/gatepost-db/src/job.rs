@@ -138,7 +138,14 @@ impl Job {
 
     /// Sends the answer: the function's own on `Ok`, the error otherwise.
     pub(crate) fn settle(self, end: Result<(), DbError>) {
-        self.work.settle(end);
+        // Here the caller's code runs once more: the conversion of an error, and the drop of what nobody awaits.
+        // The thread outlives a panic in it; the caller hears that there is no answer.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.work.settle(end))) {
+            tracing::error!(
+                panic = panic_text(payload.as_ref()),
+                "an answer panicked on its way to its caller"
+            );
+        }
     }
 }
 

@@ -71,7 +71,12 @@ impl<'a> ReadTx<'a> {
     /// # Errors
     /// What the engine says about the text.
     pub fn prepare(&mut self, statement: &'static Statement) -> Result<(), DbError> {
-        self.executor.prepare(statement)
+        if let Some(error) = &self.poison {
+            return Err(error.clone());
+        }
+        let done = self.executor.prepare(statement);
+        self.poison = done.as_ref().err().cloned();
+        done
     }
 
     /// The row that the statement finds, or `None`.

@@ -150,7 +150,6 @@ macro_rules! from_column {
     ($type:ty, $complaint:literal, $($pattern:pat $(if $guard:expr)? => $value:expr),+) => {
         impl FromColumn for $type {
             fn from_column(column: Column<'_>) -> Result<Self, &'static str> {
-                #[expect(clippy::wildcard_enum_match_arm, reason = "every other column is the complaint")]
                 match column {
                     $($pattern $(if $guard)? => Ok($value),)+
                     _ => Err($complaint),

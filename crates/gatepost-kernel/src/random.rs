@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+/// Fills a buffer.
+type Source = dyn Fn(&mut [u8]) + Send + Sync;
+
 /// Where unpredictable bytes come from. Cloning shares the source.
 #[derive(Clone)]
-pub struct Random(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
+pub struct Random(Arc<Source>);
 
 impl Random {
     /// The operating system's generator.

@@ -257,8 +257,7 @@ fn step_down(
     let applied = applied(tx)?;
     let newest = compare(sets, &applied)?
         .into_iter()
-        .filter(|migration| migration.set == set && migration.number > to && migration.applied_at.is_some())
-        .next_back();
+        .rfind(|migration| migration.set == set && migration.number > to && migration.applied_at.is_some());
     let Some(newest) = newest else { return Ok(None) };
     let migration = find(sets, &newest)?;
     tx.script(&script(tx, &newest, migration.text, text::Part::Down)?)?;

@@ -1,16 +1,20 @@
 //! One connection: how it is made, and its prepared statements.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_kernel::Secret;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{Encoded, engine, failed};
+use crate::job::Mode;
 use crate::tx::{Dialect, Executor};
 use crate::value::EngineRow;
 use crate::{DbError, Param, Row, Statement};
@@ -36,7 +40,10 @@ impl Connector {
         config
             .application_name("gatepost")
             .connect_timeout(CONNECT_TIMEOUT)
+            // A server that vanished without a word is noticed after about 11 seconds.
             .keepalives_idle(Duration::from_secs(5))
+            .keepalives_interval(Duration::from_secs(2))
+            .keepalives_retries(3)
             .tcp_user_timeout(Duration::from_secs(10))
             // A standby would serve stale truth, and refuse writes.
             .target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -47,52 +54,71 @@ impl Connector {
             statement_timeout.as_millis(),
             LOCK_TIMEOUT.as_millis(),
         ));
-        let remote = config.get_hosts().iter().any(|host| match host {
-            Host::Tcp(name) => !matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1"),
-            Host::Unix(_) => false,
-        });
         // "prefer" is what the URL means when it says nothing, and it falls back to plain text when an attacker in
-        // the middle says "no TLS". Beyond this machine that is not good enough.
-        if remote && config.get_ssl_mode() == SslMode::Prefer {
-            config.ssl_mode(SslMode::Require);
+        // the middle says "no TLS". Beyond this machine that is not good enough; within it nobody is in the middle,
+        // and the certificate that a package made for "localhost" would not verify.
+        if config.get_ssl_mode() == SslMode::Prefer {
+            config.ssl_mode(if is_remote(&config) { SslMode::Require } else { SslMode::Disable });
         }
-        let tls = match config.get_ssl_mode() {
-            SslMode::Disable => None,
-            SslMode::Prefer | SslMode::Require => Some(tls()?),
-            _ => Some(tls()?),
-        };
+        let tls = if config.get_ssl_mode() == SslMode::Disable { None } else { Some(tls()?) };
         Ok(Self { config: Arc::new(config), tls })
     }
 
     /// Connects, and refuses a server that acknowledges what it may lose.
     pub(super) fn connect(&self, runtime: &Runtime) -> Result<Connection, DbError> {
-        let client = runtime.block_on(async {
-            match &self.tls {
-                Some(tls) => {
-                    let (client, connection) = self.config.connect(tls.clone()).await?;
-                    tokio::spawn(connection);
-                    Ok(client)
-                }
-                None => {
-                    let (client, connection) = self.config.connect(NoTls).await?;
-                    tokio::spawn(connection);
-                    Ok(client)
-                }
+        // The library limits only the TCP connect. A server that accepts and then says nothing must not hold a
+        // worker either.
+        let hosts = self.config.get_hosts().len().max(1);
+        let limit = CONNECT_TIMEOUT.saturating_mul(u32::try_from(hosts).unwrap_or(u32::MAX));
+        runtime.block_on(async {
+            tokio::time::timeout(limit, self.handshake()).await.unwrap_or_else(|_| {
+                let silence = std::io::Error::new(
+                    std::io::ErrorKind::TimedOut,
+                    format!("the server did not answer within {} seconds", limit.as_secs()),
+                );
+                Err(DbError::Unavailable(Arc::new(silence)))
+            })
+        })
+    }
+
+    async fn handshake(&self) -> Result<Connection, DbError> {
+        let unavailable = |error: tokio_postgres::Error| DbError::Unavailable(Arc::new(error));
+        let (client, driver) = match &self.tls {
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await.map_err(unavailable)?;
+                (client, tokio::spawn(connection))
             }
-        });
-        let client: Client =
-            client.map_err(|error: tokio_postgres::Error| DbError::Unavailable(Arc::new(error)))?;
-        let durable = runtime
-            .block_on(client.query_one("SHOW synchronous_commit", &[]))
-            .and_then(|row| row.try_get::<_, String>(0))
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await.map_err(unavailable)?;
+                (client, tokio::spawn(connection))
+            }
+        };
+        let durable: String = client
+            .query_one("SHOW synchronous_commit", &[])
+            .await
+            .and_then(|row| row.try_get(0))
             .map_err(engine("read synchronous_commit"))?;
         if durable == "off" {
             let why =
                 "synchronous_commit is off: PostgreSQL would confirm writes that it may lose; set it to on";
             return Err(failed("use this PostgreSQL server")(why));
         }
-        Ok(Connection { client, statements: HashMap::new() })
+        Ok(Connection { client, driver, statements: HashMap::new(), broken: false, read_only: false })
     }
+}
+
+/// Whether any of the hosts is another machine. A `hostaddr` is where the connection goes, whatever `host` says.
+fn is_remote(config: &Config) -> bool {
+    let addresses = config.get_hostaddrs();
+    if !addresses.is_empty() {
+        return addresses.iter().any(|address| !address.is_loopback());
+    }
+    config.get_hosts().iter().any(|host| match host {
+        Host::Tcp(name) => {
+            name != "localhost" && !name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+        Host::Unix(_) => false,
+    })
 }
 
 /// Certificates are verified against the operating system's trust store, host names included ("verify-full").
@@ -111,23 +137,62 @@ fn tls() -> Result<MakeRustlsConnect, DbError> {
 /// A connection and what it has prepared.
 pub(super) struct Connection {
     client: Client,
+    driver: JoinHandle<Result<(), tokio_postgres::Error>>,
     /// By the address of the [`Statement`], which is a static.
     statements: HashMap<usize, tokio_postgres::Statement>,
+    /// Whether something happened after which nobody knows what state the session is in.
+    broken: bool,
+    /// What the session does with a statement outside of an explicit transaction.
+    read_only: bool,
 }
 
 impl Connection {
-    pub(super) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+    pub(super) fn is_usable(&self) -> bool {
+        !self.broken && !self.client.is_closed()
     }
 
-    /// Runs transaction control.
-    pub(super) async fn control(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
-        self.client.batch_execute(sql).await
+    /// Begins a transaction. When that fails, the connection is not used again: it may be inside of an older one.
+    pub(super) async fn begin(&mut self, sql: &str) -> Result<(), DbError> {
+        let begun = self.client.batch_execute(sql).await;
+        self.broken |= begun.is_err();
+        begun.map_err(engine("begin a transaction"))
+    }
+
+    /// Rolls back. When that fails, the connection is not used again; closing it rolls back too.
+    pub(super) async fn roll_back(&mut self) {
+        self.broken |= self.client.batch_execute("ROLLBACK").await.is_err();
+    }
+
+    /// Commits. When the connection broke, the commit may have happened before its answer was lost.
+    pub(super) async fn commit(&mut self) -> Result<(), DbError> {
+        let committed = self.client.batch_execute("COMMIT").await;
+        committed.map_err(|error| {
+            let error = self.judge("commit a transaction", error);
+            // After a time-out nothing is unknown: the server gave up waiting for the COMMIT.
+            let unknown = self.broken && !matches!(error, DbError::Timeout);
+            if unknown { DbError::CommitUnknown(Arc::new(error)) } else { error }
+        })
     }
 
     /// Forgets what was prepared: a migration may have changed the tables under it.
     pub(super) fn forget_statements(&mut self) {
         self.statements.clear();
+    }
+
+    /// Says goodbye to the server, so that it does not log a lost client.
+    pub(super) async fn close(self) {
+        drop(self.statements);
+        drop(self.client);
+        drop(tokio::time::timeout(Duration::from_secs(1), self.driver).await);
+    }
+
+    /// Gives an error its meaning, and decides whether the session survives it.
+    fn judge(&mut self, context: &'static str, error: tokio_postgres::Error) -> DbError {
+        let plain = error.as_db_error().is_some_and(|said| said.parsed_severity() == Some(Severity::Error));
+        let error = engine(context)(error);
+        // Also a server that was made a standby: it stays connected, and would refuse every further write.
+        self.broken |= !plain || matches!(error, DbError::Unavailable(_));
+        error
     }
 
     async fn prepared(
@@ -138,17 +203,87 @@ impl Connection {
         if let Some(prepared) = self.statements.get(&key) {
             return Ok(prepared.clone());
         }
-        let prepared =
-            self.client.prepare(statement.postgres()).await.map_err(engine("prepare a statement"))?;
-        self.statements.insert(key, prepared.clone());
-        Ok(prepared)
+        match self.client.prepare(statement.postgres()).await {
+            Ok(prepared) => {
+                self.statements.insert(key, prepared.clone());
+                Ok(prepared)
+            }
+            Err(error) => Err(self.judge("prepare a statement", error)),
+        }
     }
+
+    /// Runs a statement and returns its rows, or how many it changed.
+    async fn run(
+        &mut self,
+        statement: &'static Statement,
+        params: &[Param<'_>],
+        mode: Mode,
+    ) -> Result<Answer, DbError> {
+        let prepared = self.prepared(statement).await?;
+        let params: Vec<Encoded<'_>> = params.iter().map(Encoded).collect();
+        // Asked before anything is sent: what fails later may be the connection.
+        if params.len() != prepared.params().len() {
+            return Err(failed("bind the parameters")("their number is not the statement's"));
+        }
+        if !params.iter().zip(prepared.params()).all(|(param, ty)| param.fits(ty)) {
+            return Err(failed("bind the parameters")("the type of one is not the statement's"));
+        }
+        let params: Vec<_> =
+            params.iter().map(|param| param as &(dyn tokio_postgres::types::ToSql + Sync)).collect();
+        let switch = self.switch(mode);
+        let run = async {
+            if prepared.columns().is_empty() {
+                self.client.execute(&prepared, &params).await.map(Answer::Changed)
+            } else {
+                self.client.query(&prepared, &params).await.map(Answer::Rows)
+            }
+        };
+        let answer = match switch {
+            None => run.await,
+            // Both are on their way before either is answered: the switch costs no round trip.
+            Some(switch) => {
+                let (switched, answer) = tokio::join!(self.client.batch_execute(switch), run);
+                switched.and(answer)
+            }
+        };
+        answer.map_err(|error| {
+            let read_only = error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION);
+            if read_only && !mode.writes() {
+                return failed("run a statement that writes, in a transaction that reads")(error);
+            }
+            self.judge("run a statement", error)
+        })
+    }
+
+    /// What to send first, so that a statement that runs without `BEGIN` can write only when it may.
+    fn switch(&mut self, mode: Mode) -> Option<&'static str> {
+        let read_only = match mode {
+            Mode::ReadOne => true,
+            Mode::Cas => false,
+            Mode::Read | Mode::Write | Mode::Migration => return None,
+        };
+        if self.read_only == read_only {
+            return None;
+        }
+        self.read_only = read_only;
+        Some(if read_only {
+            "SET default_transaction_read_only = on"
+        } else {
+            "SET default_transaction_read_only = off"
+        })
+    }
+}
+
+enum Answer {
+    Rows(Vec<tokio_postgres::Row>),
+    Changed(u64),
 }
 
 /// A connection and the runtime that drives it, as a transaction sees them.
 pub(super) struct Driven<'a> {
     pub(super) runtime: &'a Runtime,
     pub(super) connection: &'a mut Connection,
+    pub(super) mode: Mode,
 }
 
 impl Executor for Driven<'_> {
@@ -158,26 +293,15 @@ impl Executor for Driven<'_> {
         params: &[Param<'_>],
         each: &mut dyn FnMut(&Row<'_>) -> Result<(), DbError>,
     ) -> Result<u64, DbError> {
-        let params: Vec<Encoded<'_>> = params.iter().map(Encoded).collect();
-        self.runtime.block_on(async {
-            let prepared = self.connection.prepared(statement).await?;
-            let params: Vec<_> =
-                params.iter().map(|param| param as &(dyn tokio_postgres::types::ToSql + Sync)).collect();
-            if prepared.columns().is_empty() {
-                return self
-                    .connection
-                    .client
-                    .execute(&prepared, &params)
-                    .await
-                    .map_err(engine("run a statement"));
+        match self.runtime.block_on(self.connection.run(statement, params, self.mode))? {
+            Answer::Changed(rows) => Ok(rows),
+            Answer::Rows(rows) => {
+                for row in &rows {
+                    each(&Row { statement: statement.name(), inner: EngineRow::Postgres(row) })?;
+                }
+                Ok(rows.len() as u64)
             }
-            let rows =
-                self.connection.client.query(&prepared, &params).await.map_err(engine("run a statement"))?;
-            for row in &rows {
-                each(&Row { statement: statement.name(), inner: EngineRow::Postgres(row) })?;
-            }
-            Ok(rows.len() as u64)
-        })
+        }
     }
 
     fn prepare(&mut self, statement: &'static Statement) -> Result<(), DbError> {
@@ -185,10 +309,67 @@ impl Executor for Driven<'_> {
     }
 
     fn script(&mut self, sql: &str) -> Result<(), DbError> {
-        self.runtime.block_on(self.connection.control(sql)).map_err(engine("run a script"))
+        let done = self.runtime.block_on(self.connection.client.batch_execute(sql));
+        done.map_err(|error| self.connection.judge("run a script", error))
     }
 
     fn dialect(&self) -> Dialect {
         Dialect::Postgres
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connector(url: &str) -> Connector {
+        Connector::new(&Secret::new(url.to_owned()), Duration::from_secs(5)).unwrap()
+    }
+
+    fn is_encrypted(url: &str) -> bool {
+        let connector = connector(url);
+        let mode = connector.config.get_ssl_mode();
+        assert_ne!(mode, SslMode::Prefer, "lets an attacker choose");
+        mode == SslMode::Require && connector.tls.is_some()
+    }
+
+    #[test]
+    fn beyond_this_machine_the_connection_is_encrypted_unless_the_url_refuses_that() {
+        for remote in [
+            "postgres://u@db.example/app",
+            "postgres://u@10.0.0.7/app",
+            "postgres://u@db.example/app?sslmode=prefer",
+            "postgres://u@localhost,db.example/app",
+            "postgres://u@localhost.example/app",
+            "postgres://u@localhost/app?hostaddr=10.0.0.7",
+            "postgres://u@localhost/app?sslmode=require",
+        ] {
+            assert!(is_encrypted(remote), "{remote}");
+        }
+        for plain in [
+            "postgres://u@localhost/app",
+            "postgres://u@127.0.0.1/app",
+            "postgres://u@[::1]/app",
+            "postgres://u@%2Frun%2Fpostgresql/app",
+            "postgres://u@db.example/app?sslmode=disable",
+        ] {
+            assert!(!is_encrypted(plain), "{plain}");
+        }
+    }
+
+    #[test]
+    fn limits_are_set_and_the_url_may_change_them() {
+        let config = connector("postgres://u@localhost/app?options=-c%20lock_timeout%3D7").config;
+        let options = config.get_options().unwrap();
+        assert!(options.starts_with("-c statement_timeout=5000 -c lock_timeout=2000"), "{options}");
+        assert!(options.ends_with("-c lock_timeout=7"), "{options}");
+        assert_eq!(config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_read_is_refused_without_showing_its_password() {
+        let url = Secret::new("postgres://u:hunter2@localhost/app?sslmode=perhaps".to_owned());
+        let error = Connector::new(&url, Duration::from_secs(5)).err().unwrap();
+        assert!(!format!("{error:?}").contains("hunter2"));
     }
 }

@@ -77,20 +77,33 @@ impl std::fmt::Debug for Encoded<'_> {
     }
 }
 
+impl Encoded<'_> {
+    /// Whether the parameter has the type that the statement wants.
+    pub(crate) fn fits(&self, ty: &Type) -> bool {
+        match self.0 {
+            Param::Null => true,
+            Param::Bool(_) => *ty == Type::BOOL,
+            Param::Int(_) => *ty == Type::INT8,
+            Param::Text(_) => matches!(*ty, Type::TEXT | Type::VARCHAR),
+            Param::Bytes(_) => *ty == Type::BYTEA,
+            Param::Uuid(_) => *ty == Type::UUID,
+        }
+    }
+}
+
 impl ToSql for Encoded<'_> {
     fn to_sql(
         &self,
         ty: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        match (self.0, ty) {
-            (Param::Null, _) => Ok(IsNull::Yes),
-            (Param::Bool(value), &Type::BOOL) => value.to_sql(ty, out),
-            (Param::Int(value), &Type::INT8) => value.to_sql(ty, out),
-            (Param::Text(value), &Type::TEXT | &Type::VARCHAR) => value.to_sql(ty, out),
-            (Param::Bytes(value), &Type::BYTEA) => value.to_sql(ty, out),
-            (Param::Uuid(value), &Type::UUID) => value.to_sql(ty, out),
-            _ => Err(format!("the statement wants {ty} and is given another type").into()),
+        match self.0 {
+            Param::Null => Ok(IsNull::Yes),
+            Param::Bool(value) => value.to_sql(ty, out),
+            Param::Int(value) => value.to_sql(ty, out),
+            Param::Text(value) => value.to_sql(ty, out),
+            Param::Bytes(value) => value.to_sql(ty, out),
+            Param::Uuid(value) => value.to_sql(ty, out),
         }
     }
 
@@ -145,13 +158,15 @@ pub(crate) fn engine(context: &'static str) -> impl FnOnce(tokio_postgres::Error
             Some("23503") => constraint(Constraint::ForeignKey)(error),
             Some("23514") => constraint(Constraint::Check)(error),
             Some("23502") => constraint(Constraint::NotNull)(error),
+            // RAISE in a trigger is a rule of ours that the engine cannot name; SQLite reports it the same way.
+            Some("P0001") => constraint(Constraint::Other)(error),
             Some(code) if code.starts_with("23") => constraint(Constraint::Other)(error),
             Some("40001" | "40P01") => DbError::Conflict,
             // A migration changed a table under a prepared statement: prepare it anew and run again.
             Some("0A000") if error.as_db_error().is_some_and(|e| e.message().contains("cached plan")) => {
                 DbError::Conflict
             }
-            Some("57014" | "55P03") => DbError::Timeout,
+            Some("57014" | "55P03" | "25P03") => DbError::Timeout,
             Some("53100") => DbError::StorageFull,
             // Out of connections, shutting down, a standby that was promoted away, connection exceptions.
             Some(code)
@@ -168,7 +183,14 @@ pub(crate) fn engine(context: &'static str) -> impl FnOnce(tokio_postgres::Error
 }
 
 fn is_network(error: &tokio_postgres::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.is::<std::io::Error>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// An error without a meaning of its own.

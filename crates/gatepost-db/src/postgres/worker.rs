@@ -1,5 +1,6 @@
 //! A worker thread: takes a job, wraps it in its transaction, runs it again when PostgreSQL asks for that.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
@@ -8,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use super::connection::{Connection, Connector, Driven};
-use super::{engine, failed};
+use super::failed;
 use crate::job::{Job, Mode, Ran, run_hooks};
 use crate::tx::Hook;
 use crate::{DbError, Options};
@@ -48,17 +49,15 @@ pub(super) fn run(
             job.settle(Err(DbError::Busy));
             continue;
         }
-        let end = worker.serve(&mut job);
-        match end {
-            Ok(hooks) => {
-                run_hooks(hooks);
-                job.settle(Ok(()));
-            }
-            Err(Refusal { hooks, answer }) => {
-                run_hooks(hooks);
-                job.settle(answer);
-            }
-        }
+        let (hooks, answer) = match worker.serve(&mut job) {
+            Ok(hooks) => (hooks, Ok(())),
+            Err(Refusal { hooks, answer }) => (hooks, answer),
+        };
+        run_hooks(hooks);
+        job.settle(answer);
+    }
+    if let Some(connection) = worker.connection {
+        worker.runtime.block_on(connection.close());
     }
 }
 
@@ -85,9 +84,10 @@ struct Worker {
 }
 
 impl Worker {
-    fn connect(&mut self) -> Result<(), DbError> {
-        if self.connection.as_ref().is_some_and(|connection| !connection.is_closed()) {
-            return Ok(());
+    /// Makes sure that there is a connection, and says whether it is a new one.
+    fn connect(&mut self) -> Result<Age, DbError> {
+        if self.connection.as_ref().is_some_and(Connection::is_usable) {
+            return Ok(Age::Used);
         }
         self.connection = None;
         if let Some((at, error)) = &self.refused
@@ -99,7 +99,7 @@ impl Worker {
             Ok(connection) => {
                 self.connection = Some(connection);
                 self.refused = None;
-                Ok(())
+                Ok(Age::New)
             }
             Err(error) => {
                 self.refused = Some((Instant::now(), error.clone()));
@@ -114,12 +114,15 @@ impl Worker {
         let mut longest = FIRST_PAUSE;
         let mut rehearsals = u32::from(self.options.rehearse && job.mode == Mode::Write);
         loop {
-            self.connect()?;
+            let age = self.connect()?;
             let end = match &mut self.connection {
                 Some(connection) => attempt(&self.runtime, connection, job, rehearsals > 0),
                 None => return Err(DbError::Closed.into()),
             };
             match end {
+                // Nobody noticed that the server had closed it. Nothing was asked of it yet.
+                End::NotBegun(DbError::Unavailable(_)) if age == Age::Used => {}
+                End::NotBegun(error) => return Err(error.into()),
                 End::Committed(hooks) => return Ok(hooks),
                 End::Rehearsed => rehearsals = 0,
                 End::Refused(refusal) => return Err(refusal),
@@ -143,7 +146,14 @@ fn part_of(longest: Duration, random: &Random) -> Duration {
     longest.mul_f64(fraction)
 }
 
+#[derive(PartialEq, Eq)]
+enum Age {
+    New,
+    Used,
+}
+
 enum End {
+    NotBegun(DbError),
     Committed(Vec<Hook>),
     Rehearsed,
     Refused(Refusal),
@@ -151,51 +161,57 @@ enum End {
 }
 
 /// One migration at a time in a schema; the second server waits for the first, up to ten minutes.
-const BEGIN_MIGRATION: &str = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10min'; \
+const BEGIN_MIGRATION: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10min'; \
     SET LOCAL idle_in_transaction_session_timeout = 0; \
     SELECT pg_advisory_xact_lock(hashtextextended('gatepost migrations of ' || current_schema(), 0))";
 
 fn attempt(runtime: &Runtime, connection: &mut Connection, job: &mut Job, rehearse: bool) -> End {
-    let begin = match job.mode {
+    let mode = job.mode;
+    let begin = match mode {
         Mode::Read => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-        Mode::Write => Some("BEGIN ISOLATION LEVEL SERIALIZABLE"),
+        Mode::Write => Some("BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"),
         Mode::Migration => Some(BEGIN_MIGRATION),
         // One statement is a transaction by itself.
         Mode::ReadOne | Mode::Cas => None,
     };
     if let Some(begin) = begin
-        && let Err(error) = runtime.block_on(connection.control(begin))
+        && let Err(error) = runtime.block_on(connection.begin(begin))
     {
-        return End::Refused(engine("begin a transaction")(error).into());
+        return End::NotBegun(error);
     }
-    let ran = job.run(&mut Driven { runtime, connection });
+    let ran = job.run(&mut Driven { runtime, connection, mode });
     match ran {
         Ran::Keep(_) if rehearse => {
-            drop(runtime.block_on(connection.control("ROLLBACK")));
+            runtime.block_on(connection.roll_back());
             End::Rehearsed
         }
-        Ran::Keep(hooks) => {
-            if job.mode == Mode::Migration {
+        Ran::Keep(hooks) => match mode {
+            Mode::ReadOne | Mode::Cas => End::Committed(hooks),
+            // What was read is true, however its transaction ends.
+            Mode::Read => {
+                runtime.block_on(connection.roll_back());
+                End::Committed(hooks)
+            }
+            Mode::Write => commit(runtime, connection, hooks),
+            Mode::Migration => {
                 connection.forget_statements();
+                commit(runtime, connection, hooks)
             }
-            match begin {
-                Some(_) => commit(runtime, connection, job.mode, hooks),
-                None => End::Committed(hooks),
-            }
-        }
+        },
         Ran::Undo { answer, cause } => {
             if begin.is_some() {
-                // A connection that cannot roll back is closed, which rolls back.
-                drop(runtime.block_on(connection.control("ROLLBACK")));
+                runtime.block_on(connection.roll_back());
             }
-            match (job.mode, cause) {
+            match (mode, cause) {
                 (_, Some(DbError::Conflict)) => {
                     connection.forget_statements();
                     End::Conflict
                 }
+                // A read that lost its connection may be asked again.
+                (Mode::ReadOne, Some(error @ DbError::Unavailable(_))) => End::NotBegun(error),
                 // Without an explicit commit, a connection lost under the statement leaves its outcome open.
-                (Mode::Cas, Some(DbError::Unavailable(cause))) => {
-                    End::Refused(DbError::CommitUnknown(cause).into())
+                (Mode::Cas, Some(error)) if !connection.is_usable() => {
+                    End::Refused(DbError::CommitUnknown(Arc::new(error)).into())
                 }
                 _ => End::Refused(Refusal { hooks: Vec::new(), answer }),
             }
@@ -203,13 +219,12 @@ fn attempt(runtime: &Runtime, connection: &mut Connection, job: &mut Job, rehear
     }
 }
 
-fn commit(runtime: &Runtime, connection: &Connection, mode: Mode, hooks: Vec<Hook>) -> End {
-    match runtime.block_on(connection.control("COMMIT")).map_err(engine("commit a transaction")) {
+fn commit(runtime: &Runtime, connection: &mut Connection, hooks: Vec<Hook>) -> End {
+    match runtime.block_on(connection.commit()) {
         Ok(()) => End::Committed(hooks),
         Err(DbError::Conflict) => End::Conflict,
-        Err(DbError::Unavailable(cause)) if mode.writes() => {
-            End::Refused(Refusal { hooks, answer: Err(DbError::CommitUnknown(cause)) })
-        }
+        // Running it again could do everything twice. If it did happen, then the hooks are due.
+        Err(error @ DbError::CommitUnknown(_)) => End::Refused(Refusal { hooks, answer: Err(error) }),
         Err(error) => End::Refused(error.into()),
     }
 }

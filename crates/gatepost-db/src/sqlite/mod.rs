@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use async_channel::Sender;
+use rusqlite::backup::StepResult;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ffi};
 
@@ -119,15 +120,19 @@ pub(crate) fn backup(from: &Path, to: &Path) -> Result<(), DbError> {
         create_private(&partial)?;
         let source = connect(from)?;
         let mut target = Connection::open(&partial)?;
-        rusqlite::backup::Backup::new(&source, &mut target)?.run_to_completion(
-            1_000,
-            Duration::ZERO,
-            None,
-        )?;
+        // All pages in one step, hence in one snapshot. Between smaller steps every write of somebody else would
+        // start the copy from the beginning, and under load it would never end.
+        let step = rusqlite::backup::Backup::new(&source, &mut target)?.step(-1)?;
+        if !matches!(step, StepResult::Done) {
+            return Err("another process holds the database".into());
+        }
         target.close().map_err(|(_, error)| error)?;
         std::fs::File::open(&partial)?.sync_all()?;
-        // Only a whole backup ever has the final name.
+        // Only a whole backup ever has the final name, and the name is on the disk too.
         std::fs::rename(&partial, to)?;
+        if let Some(folder) = to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::File::open(folder)?.sync_all()?;
+        }
         Ok(())
     };
     copy().map_err(failed("back up the database file"))
@@ -141,6 +146,10 @@ impl Executor for Connection {
         each: &mut dyn FnMut(&Row<'_>) -> Result<(), DbError>,
     ) -> Result<u64, DbError> {
         let mut prepared = self.prepare_cached(statement.sqlite()).map_err(engine("prepare a statement"))?;
+        // A parameter that is left out would silently be NULL.
+        if params.len() != prepared.parameter_count() {
+            return Err(failed("bind the parameters")("their number is not the statement's"));
+        }
         for (position, param) in params.iter().enumerate() {
             prepared.raw_bind_parameter(position + 1, param).map_err(engine("bind a parameter"))?;
         }
@@ -201,7 +210,9 @@ pub(crate) fn engine(context: &'static str) -> impl FnOnce(rusqlite::Error) -> D
         match failure.code {
             ErrorCode::ConstraintViolation => DbError::Constraint {
                 kind: match failure.extended_code {
-                    ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => Constraint::Unique,
+                    ffi::SQLITE_CONSTRAINT_UNIQUE
+                    | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+                    | ffi::SQLITE_CONSTRAINT_ROWID => Constraint::Unique,
                     ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Constraint::ForeignKey,
                     ffi::SQLITE_CONSTRAINT_CHECK => Constraint::Check,
                     ffi::SQLITE_CONSTRAINT_NOTNULL => Constraint::NotNull,

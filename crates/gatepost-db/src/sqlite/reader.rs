@@ -14,21 +14,22 @@ pub(super) fn run(mut connection: Connection, jobs: &Receiver<Job>, options: &Op
             continue;
         }
         let end = read(&mut connection, &mut job);
+        // A transaction that stayed open would hold the log back and show the next job an old snapshot.
+        let left = leave_transaction(&connection);
         job.settle(end);
+        if left.is_err() {
+            tracing::error!("a reader of the database has stopped");
+            return;
+        }
     }
 }
 
 fn read(connection: &mut Connection, job: &mut Job) -> Result<(), DbError> {
     // One statement is a snapshot by itself.
-    let snapshot = job.mode != Mode::ReadOne;
-    if snapshot {
+    if job.mode != Mode::ReadOne {
         transaction_control(connection, "BEGIN")?;
     }
-    let ran = job.run(connection);
-    if snapshot {
-        transaction_control(connection, "ROLLBACK")?;
-    }
-    match ran {
+    match job.run(connection) {
         Ran::Keep(_) => Ok(()),
         Ran::Undo { answer, .. } => answer,
     }
@@ -41,4 +42,9 @@ pub(super) fn transaction_control(connection: &Connection, sql: &str) -> Result<
         .and_then(|mut prepared| prepared.raw_execute())
         .map_err(engine("begin or end a transaction"))?;
     Ok(())
+}
+
+/// Rolls back whatever is open.
+pub(super) fn leave_transaction(connection: &Connection) -> Result<(), DbError> {
+    if connection.is_autocommit() { Ok(()) } else { transaction_control(connection, "ROLLBACK") }
 }

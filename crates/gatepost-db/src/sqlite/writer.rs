@@ -11,7 +11,7 @@ use async_channel::Receiver;
 use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::engine;
-use super::reader::transaction_control;
+use super::reader::{leave_transaction, transaction_control};
 use crate::job::{Job, Mode, Ran, run_hooks};
 use crate::tx::Hook;
 use crate::{DbError, Options};
@@ -21,18 +21,32 @@ const MOST_JOBS: usize = 256;
 /// … or after so much work, so that the first job's caller does not wait for the last one's.
 const MOST_WORK: Duration = Duration::from_millis(5);
 
+/// The connection can no longer be trusted: the thread ends, and with it the queue.
+struct Untrusted;
+
 pub(super) fn run(mut connection: Connection, jobs: &Receiver<Job>, options: &Options) {
     let mut carried = None;
     while let Some(first) = carried.take().or_else(|| jobs.recv_blocking().ok()) {
-        carried = if first.mode == Mode::Migration {
-            migrate(&mut connection, first);
-            None
+        // Asked before the transaction begins: when another process holds the database, each attempt to begin
+        // takes seconds, and those who waited too long already must not wait for that too.
+        if first.is_stale(options.queue_wait) {
+            first.settle(Err(DbError::Busy));
+            continue;
+        }
+        let next = if first.mode == Mode::Migration {
+            migrate(&mut connection, first, options).map(|()| None)
         } else {
             commit_batch(&mut connection, first, jobs, options)
         };
+        match next {
+            Ok(job) => carried = job,
+            Err(Untrusted) => {
+                tracing::error!("the writer of the database has stopped");
+                return;
+            }
+        }
     }
-    // Leave a file that needs no recovery: the WAL is folded into the database when the last connection closes.
-    drop(connection);
+    // The last connection to close folds the WAL into the database: the file that stays needs no recovery.
 }
 
 /// A job that ran, and how to settle it once the batch is durable.
@@ -48,10 +62,10 @@ fn commit_batch(
     first: Job,
     jobs: &Receiver<Job>,
     options: &Options,
-) -> Option<Job> {
+) -> Result<Option<Job>, Untrusted> {
     if let Err(error) = transaction_control(connection, "BEGIN IMMEDIATE") {
         first.settle(Err(error));
-        return None;
+        return Ok(None);
     }
     let started = Instant::now();
     let mut batch: Vec<Settled> = Vec::new();
@@ -69,10 +83,10 @@ fn commit_batch(
                 Ok(settled) => batch.push(settled),
                 Err((job, error)) => {
                     // The engine gave up the whole transaction (disk full, I/O error): nobody's rows are there.
-                    drop(transaction_control(connection, "ROLLBACK"));
+                    let left = leave_transaction(connection);
                     job.settle(Err(error.clone()));
                     fail(batch, &error);
-                    return None;
+                    return left.map(|()| None).map_err(|_| Untrusted);
                 }
             }
         }
@@ -80,17 +94,20 @@ fn commit_batch(
             next = jobs.try_recv().ok();
         }
     }
-    match transaction_control_commit(connection, options) {
+    match commit(connection, options) {
         Ok(()) => {
             metrics::histogram!("db_group_commit_jobs").record(batch.len() as f64);
             for settled in batch {
                 run_hooks(settled.hooks);
                 settled.job.settle(settled.answer);
             }
+            Ok(carried)
         }
-        Err(error) => fail(batch, &error),
+        Err(Failed { error, trusted }) => {
+            fail(batch, &error);
+            if trusted { Ok(carried) } else { Err(Untrusted) }
+        }
     }
-    carried
 }
 
 /// Fails every job of a batch whose commit failed.
@@ -108,20 +125,18 @@ fn run_in_savepoint(
     rehearse: bool,
 ) -> Result<Settled, (Job, DbError)> {
     let mut ran = attempt(connection, &mut job);
-    if rehearse && matches!(ran, Ok(Ran::Keep(_))) {
+    if rehearse && job.mode == Mode::Write && matches!(ran, Ok(Ran::Keep(_))) {
         // A test mode: on PostgreSQL a function may run several times, so it must not mind.
-        let undone = undo(connection).and_then(|()| close_savepoint(connection));
+        let undone = undo(connection);
         ran = undone.and_then(|()| attempt(connection, &mut job));
     }
     let ended = match ran {
         Ok(Ran::Keep(hooks)) => close_savepoint(connection).map(|()| (Ok(()), hooks)),
-        Ok(Ran::Undo { answer, cause }) => {
-            if connection.is_autocommit() {
-                Err(cause.unwrap_or(DbError::Closed))
-            } else {
-                undo(connection).and_then(|()| close_savepoint(connection)).map(|()| (answer, Vec::new()))
-            }
+        Ok(Ran::Undo { answer, cause }) if connection.is_autocommit() => {
+            let unexplained = || super::failed("run a statement")("SQLite rolled back the whole transaction");
+            Err(cause.or(answer.err()).unwrap_or_else(unexplained))
         }
+        Ok(Ran::Undo { answer, .. }) => undo(connection).map(|()| (answer, Vec::new())),
         Err(error) => Err(error),
     };
     match ended {
@@ -136,26 +151,32 @@ fn attempt(connection: &mut Connection, job: &mut Job) -> Result<Ran, DbError> {
 }
 
 fn undo(connection: &Connection) -> Result<(), DbError> {
-    transaction_control(connection, "ROLLBACK TO job")
+    transaction_control(connection, "ROLLBACK TO job")?;
+    close_savepoint(connection)
 }
 
 fn close_savepoint(connection: &Connection) -> Result<(), DbError> {
     transaction_control(connection, "RELEASE job")
 }
 
-/// Commits, and ends the process when the disk did not confirm it.
-fn transaction_control_commit(connection: &Connection, options: &Options) -> Result<(), DbError> {
+/// A commit that did not happen.
+struct Failed {
+    error: DbError,
+    trusted: bool,
+}
+
+/// Commits. When the disk did not confirm it, that is the end of the process.
+fn commit(connection: &Connection, options: &Options) -> Result<(), Failed> {
     let committed = connection.prepare_cached("COMMIT").and_then(|mut prepared| prepared.raw_execute());
     let Err(error) = committed else { return Ok(()) };
-    if is_failed_fsync(&error) {
+    let confirmed = !is_failed_fsync(&error);
+    if !confirmed {
         // After a failed fsync the kernel may drop the pages it could not write and report success the next time
         // (PostgreSQL's "fsyncgate", 2018). Nothing may be acknowledged by this process any more.
         (options.fatal)("the disk did not confirm a commit (fsync failed); restart to recover");
     }
-    if !connection.is_autocommit() {
-        drop(transaction_control(connection, "ROLLBACK"));
-    }
-    Err(engine("commit a transaction")(error))
+    let left = leave_transaction(connection);
+    Err(Failed { error: engine("commit a transaction")(error), trusted: confirmed && left.is_ok() })
 }
 
 fn is_failed_fsync(error: &rusqlite::Error) -> bool {
@@ -166,41 +187,73 @@ fn is_failed_fsync(error: &rusqlite::Error) -> bool {
 }
 
 /// Runs a migration alone. Foreign keys are off while it rebuilds tables, and checked before it commits.
-fn migrate(connection: &mut Connection, mut job: Job) {
-    let mut run = || -> Result<Vec<Hook>, Result<(), DbError>> {
-        connection
-            .pragma_update(None, "foreign_keys", false)
-            .map_err(|error| Err(engine("migrate")(error)))?;
-        transaction_control(connection, "BEGIN IMMEDIATE").map_err(Err)?;
-        match job.run(connection) {
-            Ran::Keep(hooks) => {
-                let broken = connection
-                    .prepare("PRAGMA foreign_key_check")
-                    .and_then(|mut check| check.exists([]))
-                    .map_err(|error| Err(engine("check foreign keys")(error)))?;
-                if broken {
-                    let problem = "rows refer to rows that are not there";
-                    return Err(Err(super::failed("check foreign keys")(problem)));
-                }
-                transaction_control(connection, "COMMIT").map_err(Err)?;
-                Ok(hooks)
-            }
-            Ran::Undo { answer, .. } => Err(answer),
-        }
+fn migrate(connection: &mut Connection, mut job: Job, options: &Options) -> Result<(), Untrusted> {
+    let end = match switch_foreign_keys(connection, false) {
+        Ok(()) => run_migration(connection, &mut job, options),
+        Err(error) => Err(Undone { answer: Err(error), trusted: true }),
     };
-    let end = run();
-    if !connection.is_autocommit() {
-        drop(transaction_control(connection, "ROLLBACK"));
-    }
-    if let Err(error) = connection.pragma_update(None, "foreign_keys", true) {
-        job.settle(Err(engine("switch foreign keys on")(error)));
-        return;
-    }
+    let left = leave_transaction(connection);
+    let guarded = left.and_then(|()| switch_foreign_keys(connection, true));
     match end {
         Ok(hooks) => {
             run_hooks(hooks);
             job.settle(Ok(()));
+            guarded.map_err(|_| Untrusted)
         }
-        Err(answer) => job.settle(answer),
+        Err(Undone { answer, trusted }) => {
+            job.settle(answer);
+            if trusted { guarded.map_err(|_| Untrusted) } else { Err(Untrusted) }
+        }
+    }
+}
+
+/// A migration that did not happen, and how to settle its job.
+struct Undone {
+    answer: Result<(), DbError>,
+    trusted: bool,
+}
+
+impl From<DbError> for Undone {
+    fn from(error: DbError) -> Self {
+        Self { answer: Err(error), trusted: true }
+    }
+}
+
+fn run_migration(connection: &mut Connection, job: &mut Job, options: &Options) -> Result<Vec<Hook>, Undone> {
+    transaction_control(connection, "BEGIN IMMEDIATE")?;
+    match job.run(connection) {
+        Ran::Keep(hooks) => {
+            let broken = connection
+                .prepare("PRAGMA foreign_key_check")
+                .and_then(|mut check| check.exists([]))
+                .map_err(engine("check foreign keys"))?;
+            if broken {
+                let problem = "rows refer to rows that are not there";
+                return Err(super::failed("check foreign keys")(problem).into());
+            }
+            commit(connection, options)
+                .map_err(|Failed { error, trusted }| Undone { answer: Err(error), trusted })?;
+            Ok(hooks)
+        }
+        Ran::Undo { answer, .. } => Err(Undone { answer, trusted: true }),
+    }
+}
+
+fn switch_foreign_keys(connection: &Connection, on: bool) -> Result<(), DbError> {
+    connection.pragma_update(None, "foreign_keys", on).map_err(engine("switch foreign keys"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_unconfirmed_sync_is_fatal_and_a_full_disk_is_not() {
+        let failure = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        assert!(is_failed_fsync(&failure(ffi::SQLITE_IOERR_FSYNC)));
+        assert!(is_failed_fsync(&failure(ffi::SQLITE_IOERR_DIR_FSYNC)));
+        assert!(!is_failed_fsync(&failure(ffi::SQLITE_IOERR_WRITE)));
+        assert!(!is_failed_fsync(&failure(ffi::SQLITE_FULL)));
+        assert!(matches!(engine("test")(failure(ffi::SQLITE_FULL)), DbError::StorageFull));
     }
 }
