@@ -127,6 +127,7 @@ mod tests {
             "application/json, text/plain",
             "application/json; charset=utf-16",
             "application/json; boundary=x",
+            "application/json; profile=utf-8",
             "application/json; charset",
             "multipart/form-data; boundary=x",
             "application/x-www-form-urlencoded",

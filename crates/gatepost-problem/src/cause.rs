@@ -49,13 +49,17 @@ mod tests {
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
-    #[error("the query failed")]
-    struct Outer(#[source] std::io::Error);
+    #[error("the request failed")]
+    struct Outer(#[source] Middle);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the query failed: {0}")]
+    struct Middle(#[source] std::io::Error);
 
     #[test]
     fn a_chain_names_every_layer_once() {
-        let cause = Cause::new(Outer(std::io::Error::other("disk on fire")));
-        assert_eq!(cause.chain(), "the query failed: disk on fire");
+        let cause = Cause::new(Outer(Middle(std::io::Error::other("disk on fire"))));
+        assert_eq!(cause.chain(), "the request failed: the query failed: disk on fire");
         assert_eq!(Cause::new("only a text").chain(), "only a text");
     }
 }

@@ -44,32 +44,38 @@ impl<'de> Reader<'de, '_> {
         Ok(value)
     }
 
-    /// Looks through the object that comes next: notes the unknown fields, and answers which absent ones an earlier
-    /// round has reported.
-    fn survey(&mut self, known: &'static [&'static str]) -> Vec<&'static str> {
-        let mut absent = known.to_vec();
+    /// Notes a field of the object that is being read as unknown.
+    fn unknown(&mut self, name: Cow<'de, str>) {
+        self.path.push(Step::Name(name));
+        self.findings.unknown(super::pointer(&self.path));
+        self.path.pop();
+    }
+
+    /// Notes the unknown fields of the object that comes next, without moving.
+    fn survey(&mut self, known: &'static [&'static str]) {
         let mut cursor = self.cursor;
         cursor.eat(b'{');
         while let Some(b'"') = cursor.peek() {
-            let Some(name) = cursor.string() else { break };
-            absent.retain(|field| *field != name);
-            let is_known = known.contains(&&*name);
-            self.path.push(Step::Name(name));
-            if !is_known {
-                self.findings.unknown(super::pointer(&self.path));
+            let Some(name) = cursor.string() else { return };
+            if !known.contains(&&*name) {
+                self.unknown(name);
             }
-            self.path.pop();
             cursor.eat(b':');
             cursor.skip();
             cursor.eat(b',');
         }
-        absent.retain(|field| {
+    }
+
+    /// The fields of the object that is being read which an earlier round has found missing or wrong.
+    fn blanked_fields(&mut self, known: &'static [&'static str]) -> Vec<&'static str> {
+        let mut fields = if self.findings.has_blanks() { known.to_vec() } else { Vec::new() };
+        fields.retain(|field| {
             self.path.push(Step::Name(Cow::Borrowed(field)));
             let blanked = self.findings.is_blanked(&self.path);
             self.path.pop();
             blanked
         });
-        absent
+        fields
     }
 
     fn number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Fault> {
@@ -143,7 +149,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'de, '_> {
         if self.cursor.peek() != Some(b'{') {
             return Err(Fault::WrongType("an object".to_owned()));
         }
-        let absent = self.survey(fields);
+        if self.findings.is_last_round {
+            self.survey(fields);
+        }
+        let absent = self.blanked_fields(fields);
         self.cursor.eat(b'{');
         let mut members = Members::of(self, Some(fields), absent);
         let value = visitor.visit_map(&mut members)?;
@@ -191,9 +200,9 @@ enum Next<'de> {
 /// The members of an object.
 struct Members<'r, 'de, 'f> {
     reader: &'r mut Reader<'de, 'f>,
-    /// The fields of the struct, if it is one. Others are stepped over; [`Reader::survey`] has noted them.
+    /// The fields of the struct, if it is one. Others are noted and stepped over.
     known: Option<&'static [&'static str]>,
-    /// The fields to make up at the end.
+    /// The fields to make up at the end, unless they come.
     absent: Vec<&'static str>,
     next: Option<Next<'de>>,
     ended: bool,
@@ -222,8 +231,8 @@ impl<'de> MapAccess<'de> for Members<'_, 'de, '_> {
     type Error = Fault;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
-        let cursor = &mut self.reader.cursor;
         loop {
+            let cursor = &mut self.reader.cursor;
             cursor.eat(b',');
             if cursor.peek() != Some(b'"') {
                 break;
@@ -232,8 +241,10 @@ impl<'de> MapAccess<'de> for Members<'_, 'de, '_> {
             cursor.eat(b':');
             if self.known.is_some_and(|known| !known.contains(&&*name)) {
                 cursor.skip();
+                self.reader.unknown(name);
                 continue;
             }
+            self.absent.retain(|field| *field != name);
             self.next = Some(Next::Here(name.clone()));
             return seed.deserialize(CowStrDeserializer::new(name)).map(Some);
         }
@@ -241,7 +252,7 @@ impl<'de> MapAccess<'de> for Members<'_, 'de, '_> {
             self.next = Some(Next::Blank(field));
             return seed.deserialize(CowStrDeserializer::new(Cow::Borrowed(field))).map(Some);
         }
-        self.ended = cursor.eat(b'}');
+        self.ended = self.reader.cursor.eat(b'}');
         if self.ended { Ok(None) } else { Err(Fault::Garbled) }
     }
 

@@ -14,7 +14,7 @@ mod scan;
 pub(crate) mod shape;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Expected, Unexpected};
@@ -76,7 +76,7 @@ impl serde::de::Error for Fault {
     }
 
     fn unknown_field(name: &str, _: &'static [&'static str]) -> Self {
-        Self::Unknown(shown(name))
+        Self::Unknown(name.to_owned())
     }
 
     fn missing_field(name: &'static str) -> Self {
@@ -116,9 +116,19 @@ pub(crate) fn escaped(name: &str) -> String {
 }
 
 /// One step of an RFC 6901 pointer.
+#[derive(PartialEq)]
 pub(crate) enum Step<'de> {
     Name(Cow<'de, str>),
     Index(usize),
+}
+
+impl Step<'_> {
+    fn into_owned(self) -> Step<'static> {
+        match self {
+            Self::Name(name) => Step::Name(Cow::Owned(name.into_owned())),
+            Self::Index(index) => Step::Index(index),
+        }
+    }
 }
 
 fn pointer(path: &[Step<'_>]) -> String {
@@ -137,7 +147,10 @@ fn pointer(path: &[Step<'_>]) -> String {
 #[derive(Default)]
 pub(crate) struct Findings {
     errors: BTreeMap<String, FieldError>,
-    blanked: BTreeSet<String>,
+    /// The paths that are answered with blanks: at most one for each round.
+    blanked: Vec<Vec<Step<'static>>>,
+    /// Decoding will not get to the end: look ahead for unknown fields, wherever it gets.
+    is_last_round: bool,
 }
 
 impl Findings {
@@ -151,27 +164,43 @@ impl Findings {
         self.add(at, "unknown_field", "This field is not known here.".to_owned());
     }
 
-    /// Whether the value there is to be answered with a blank.
+    fn into_errors(self) -> Vec<FieldError> {
+        self.errors.into_values().collect()
+    }
+
+    fn has_blanks(&self) -> bool {
+        !self.blanked.is_empty()
+    }
+
+    /// Whether the value there is to be answered with a blank. This is asked for each value of the later rounds, so
+    /// it compares from the last step, where neighbours differ, and builds no text.
     fn is_blanked(&self, path: &[Step<'_>]) -> bool {
-        !self.blanked.is_empty() && self.blanked.contains(&pointer(path))
+        self.blanked
+            .iter()
+            .any(|blanked| blanked.len() == path.len() && blanked.iter().rev().eq(path.iter().rev()))
     }
 
     /// Notes why a round failed. `false` when another round would fail in the same way.
-    fn note(&mut self, path: &[Step<'_>], fault: Fault) -> bool {
-        let below = |name: &str| format!("{}/{}", pointer(path), escaped(name));
-        let (at, code, detail) = match fault {
-            Fault::Missing(name) => (below(name), "required", "This field is required.".to_owned()),
+    fn note(&mut self, mut path: Vec<Step<'_>>, fault: Fault) -> bool {
+        let (code, detail) = match fault {
+            Fault::Missing(name) => {
+                path.push(Step::Name(Cow::Borrowed(name)));
+                ("required", "This field is required.".to_owned())
+            }
             Fault::Unknown(name) => {
-                self.unknown(below(&name));
+                path.push(Step::Name(Cow::Owned(name)));
+                self.unknown(pointer(&path));
                 return false;
             }
-            Fault::WrongType(expected) => (pointer(path), "invalid_type", format!("Expected {expected}.")),
-            Fault::BadValue(expected) => (pointer(path), "invalid_value", format!("Expected {expected}.")),
-            Fault::Objection => (pointer(path), "invalid_value", "This value is not valid here.".to_owned()),
+            Fault::WrongType(expected) => ("invalid_type", format!("Expected {expected}.")),
+            Fault::BadValue(expected) => ("invalid_value", format!("Expected {expected}.")),
+            Fault::Objection => ("invalid_value", "This value is not valid here.".to_owned()),
             Fault::Garbled => return false,
         };
-        self.add(at.clone(), code, detail);
-        self.blanked.insert(at)
+        self.add(pointer(&path), code, detail);
+        let is_new = !self.is_blanked(&path);
+        self.blanked.push(path.into_iter().map(Step::into_owned).collect());
+        is_new
     }
 }
 
@@ -186,13 +215,17 @@ pub(crate) fn decode<'de, T>(
     for _ in 0..(ROUND_BUDGET / size.max(1)).clamp(1, MAX_ROUNDS) {
         match round(&mut findings) {
             Ok(value) if findings.errors.is_empty() => return Ok(value),
-            Ok(_) => break,
+            Ok(_) => return Err(findings.into_errors()),
             Err((path, fault)) => {
-                if !findings.note(&path, fault) {
+                if !findings.note(path, fault) {
                     break;
                 }
             }
         }
     }
-    Err(findings.errors.into_values().collect())
+    findings.is_last_round = true;
+    if let Err((path, fault)) = round(&mut findings) {
+        findings.note(path, fault);
+    }
+    Err(findings.into_errors())
 }

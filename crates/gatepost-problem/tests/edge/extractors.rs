@@ -326,7 +326,7 @@ async fn a_query_is_read_strictly() {
     assert_eq!(pairs(&answer.fields()), expected);
     assert!(!answer.text.contains("CANARY"));
     for bad in
-        ["limit=-1", "limit=+1", "limit=", "limit=1.0", "limit=99999999999", "limit=18446744073709551616"]
+        ["limit=-1", "limit=%2B1", "limit=", "limit=1.0", "limit=99999999999", "limit=18446744073709551616"]
     {
         assert_eq!(fetch(&format!("/list?{bad}")).await.status.as_u16(), 422, "{bad}");
     }
