@@ -157,12 +157,16 @@ fn unsound_keys_refuse_the_whole_document() {
         (jwk(&key(Algorithm::EdDsa)), jwk(&key(Algorithm::Es256)), jwk(&key(Algorithm::Rs256)));
     let bytes = |length: usize| json!(URL_SAFE_NO_PAD.encode(vec![0xff; length]));
     let padded_x = format!("{}=", ec["x"].as_str().unwrap());
+    // The same point, with a byte moved from one coordinate to the other.
+    let point = ["x", "y"].map(|name| URL_SAFE_NO_PAD.decode(ec[name].as_str().unwrap()).unwrap()).concat();
+    let [short, long] = [&point[..31], &point[31..]].map(|part| json!(URL_SAFE_NO_PAD.encode(part)));
     for (unsound, error) in [
         (changed(ed.clone(), "x", bytes(31)), KeyError::Malformed),
         (changed(ed.clone(), "x", bytes(33)), KeyError::Malformed),
         (changed(ed.clone(), "x", json!("")), KeyError::Malformed),
         (changed(ec.clone(), "x", json!(padded_x)), KeyError::Malformed),
         (changed(ec.clone(), "x", bytes(31)), KeyError::Malformed),
+        (changed(changed(ec.clone(), "x", short), "y", long), KeyError::Malformed),
         (changed(ec.clone(), "y", ec["x"].clone()), KeyError::Malformed), // not on the curve
         (changed(rsa.clone(), "n", bytes(255)), KeyError::Weak),
         (changed(rsa.clone(), "n", bytes(513)), KeyError::Weak),
