@@ -49,11 +49,11 @@ mod tests {
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
-    #[error("the request failed")]
+    #[error("the request failed: {0}")]
     struct Outer(#[source] Middle);
 
     #[derive(Debug, thiserror::Error)]
-    #[error("the query failed: {0}")]
+    #[error("the query failed")]
     struct Middle(#[source] std::io::Error);
 
     #[test]

@@ -28,7 +28,7 @@ const MAX_ERRORS: usize = 64;
 const MAX_ROUNDS: usize = 16;
 
 /// The most text that is read again for the sake of more entries, in bytes.
-const ROUND_BUDGET: usize = 256 * 1024;
+const ROUND_BUDGET: usize = 128 * 1024;
 
 /// Longer field names are cut before they are repeated to the client.
 const MAX_NAME: usize = 64;
