@@ -44,25 +44,3 @@ impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
         T::deserialize(deserializer).map(Self)
     }
 }
-
-#[cfg(feature = "openapi")]
-mod openapi {
-    use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
-    use utoipa::openapi::{RefOr, Schema};
-
-    impl utoipa::PartialSchema for super::Secret<String> {
-        fn schema() -> RefOr<Schema> {
-            ObjectBuilder::new()
-                .schema_type(Type::String)
-                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
-                .write_only(true)
-                .into()
-        }
-    }
-
-    impl utoipa::ToSchema for super::Secret<String> {
-        fn name() -> std::borrow::Cow<'static, str> {
-            "Secret".into()
-        }
-    }
-}

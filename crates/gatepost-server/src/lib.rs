@@ -1,8 +1,33 @@
 //! The Gatepost application: accounts, sign-in, sessions and access as one axum router.
 //!
-//! (The tour of this crate follows as its features land.)
+//! One folder is one feature; [`features`] lists them in the order in which they may depend on each other. Each folder has
+//! the same rooms: `mod.rs` says what the feature promises, `model.rs` holds pure types and transitions, `sql.rs` every
+//! statement on the tables that the feature owns, and one file a use case holds request, response, handler and
+//! transaction, in reading order. [`http`] is what every route shares, [`config`] what an operator may decide, and
+//! [`app`] wires the parts.
+//!
+//! ```no_run
+//! # async fn run(app: gatepost_server::App) {
+//! use gatepost_server::http::{self, HttpParts};
+//!
+//! let parts = HttpParts::new(app.clock.clone(), app.random.clone());
+//! let routes = http::finish(http::router(app), parts);
+//! # drop(routes); }
+//! ```
 
+pub mod access;
 pub mod accounts;
+pub mod app;
+pub mod audit;
 pub mod config;
+pub mod features;
 pub mod http;
+pub mod ids;
+pub mod jobs;
+pub mod keys;
 pub mod passwords;
+pub mod sessions;
+pub mod sign_in;
+pub mod sign_up;
+
+pub use app::App;

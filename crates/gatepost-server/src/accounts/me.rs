@@ -2,17 +2,18 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use gatepost_db::WriteTx;
 use gatepost_kernel::Timestamp;
 use gatepost_problem::{ApiResult, Check, Json, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::model::User;
-use super::profile::{Patch, ProfileInput};
-use crate::access;
+use super::profile::{Patch, ProfileChange, ProfileInput};
+use super::{Error, living, sql, who_holds};
 use crate::app::App;
-use crate::audit::Act;
-use crate::http::{Caller, Preconditions};
+use crate::audit::{self, Act, Event};
+use crate::http::{Caller, Preconditions, Rights};
 use crate::ids::UserId;
 
 /// An account as its owner and administrators see it.
@@ -63,8 +64,8 @@ pub struct UserBody {
 }
 
 impl UserBody {
-    /// The account with the roles that it has now.
-    pub fn new(user: &User, roles: &[String]) -> Self {
+    /// The account with the rights that it has now.
+    pub fn new(user: &User, rights: &Rights) -> Self {
         Self {
             id: user.id,
             email: user.email.clone(),
@@ -77,8 +78,8 @@ impl UserBody {
             avatar_url: user.avatar_url.clone(),
             country: user.country.clone(),
             is_active: user.is_active,
-            roles: roles.to_vec(),
-            permissions: access::permissions(roles).into_iter().map(str::to_owned).collect(),
+            roles: rights.roles.clone(),
+            permissions: rights.permissions.clone(),
             // No second factor can be enrolled yet.
             two_factor_enabled: false,
             created_at: user.created_at,
@@ -102,7 +103,7 @@ impl UserBody {
     security(("bearer" = []), ("password" = [])),
 )]
 pub(super) async fn get(caller: Caller, preconditions: Preconditions) -> Response {
-    preconditions.answer(caller.user.version, || UserBody::new(&caller.user, &caller.roles))
+    preconditions.answer(caller.user.version, || UserBody::new(&caller.user, &caller.rights))
 }
 
 /// A change of one's own profile: absent leaves a field, `null` clears it.
@@ -181,8 +182,33 @@ pub(super) async fn patch(
         .db
         .write(move |tx| {
             identities.forget_after_commit(tx, id);
-            super::change_profile(tx, &act, id, change.clone(), expected)
+            change_profile(tx, &act, id, change.clone(), expected)
         })
         .await?;
-    Ok(preconditions.changed(user.version, UserBody::new(&user, &caller.roles)))
+    Ok(preconditions.changed(user.version, UserBody::new(&user, &caller.rights)))
+}
+
+/// Changes profile fields and returns the account as it is then.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::VersionMismatch`] when `expected` is another version, or which name is taken.
+pub fn change_profile(
+    tx: &mut WriteTx<'_>,
+    act: &Act,
+    id: UserId,
+    change: ProfileChange,
+    expected: Option<i64>,
+) -> Result<User, Error> {
+    let mut user = living(sql::user_by_id(tx, id)?)?;
+    if expected.is_some_and(|version| version != user.version) {
+        return Err(Error::VersionMismatch);
+    }
+    let fields = change.apply(&mut user);
+    if fields.is_empty() {
+        return Ok(user);
+    }
+    who_holds(tx, &user, None)?;
+    let user = living(sql::save_profile(tx, &user, act.at)?)?;
+    audit::record(tx, act, &Event::UserUpdated { user: user.id, fields })?;
+    Ok(user)
 }

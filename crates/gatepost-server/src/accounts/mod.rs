@@ -1,8 +1,133 @@
 //! Accounts: who somebody is.
+//!
+//! Invariants:
+//! * An address, a username and a phone number belong to at most one living account. A unique index on the canonical
+//!   form decides, never a look beforehand; the original spelling is kept for display and for sending.
+//! * The id is what everything else refers to. An address that is freed and registered again belongs to a new id.
+//! * `auth_epoch` counts up with every event after which no earlier credential may work. This feature knows no
+//!   session: later features compare epochs.
+//! * A deleted account is a tombstone for seven days: without canonical names, unusable, then purged.
 
+mod create;
 mod identifiers;
+mod me;
+mod model;
+mod profile;
+mod public;
+mod sql;
+mod standing;
 
+use gatepost_db::{DbError, ReadTx};
+use gatepost_problem::{Problem, ProblemType};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::http::storage_problem;
+use crate::ids::UserId;
+
+pub use create::{NewUser, create};
 pub use identifiers::{
     AvatarUrl, Bio, Country, DeviceName, Email, IdentifierError, LoginIdentifier, PersonName, PhoneNumber,
     Username,
 };
+pub use me::{UserBody, change_profile};
+pub use model::User;
+pub use profile::{Patch, ProfileChange, ProfileInput};
+pub(crate) use sql::user_columns;
+pub use sql::{STATEMENTS, USER_COLUMNS, user_from_row};
+pub use standing::{bump_epoch, delete, mark_signed_in, purge, set_active, touch};
+
+/// The operations of this feature.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(me::get, me::patch)).routes(routes!(public::get))
+}
+
+/// Why an account could not be made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another account has this address.
+    #[error("the address is taken")]
+    EmailTaken,
+    /// Another account has this username.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// Another account has this phone number.
+    #[error("the phone number is taken")]
+    PhoneTaken,
+    /// There is no such account.
+    #[error("no such account")]
+    NotFound,
+    /// The account has changed since the client read it.
+    #[error("the account has another version")]
+    VersionMismatch,
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::EmailTaken => Self::new(ProblemType::EmailTaken),
+            Error::UsernameTaken => Self::new(ProblemType::UsernameTaken),
+            Error::PhoneTaken => Self::new(ProblemType::PhoneTaken),
+            Error::NotFound => Self::not_found(),
+            Error::VersionMismatch => Self::new(ProblemType::VersionMismatch),
+            Error::Db(error) => storage_problem(error),
+        }
+    }
+}
+
+/// The account with this id, tombstones included.
+///
+/// # Errors
+/// What the database says.
+pub fn by_id(tx: &mut ReadTx<'_>, id: UserId) -> Result<Option<User>, DbError> {
+    sql::user_by_id(tx, id)
+}
+
+/// The living account that somebody signs in to with this address or username.
+///
+/// # Errors
+/// What the database says.
+pub fn by_identifier(tx: &mut ReadTx<'_>, identifier: &LoginIdentifier) -> Result<Option<User>, DbError> {
+    match identifier {
+        LoginIdentifier::Email(email) => sql::user_by_email(tx, email),
+        LoginIdentifier::Username(name) => sql::user_by_username(tx, name.canonical()),
+    }
+}
+
+/// Living accounts in the order of their ids, after this one.
+///
+/// # Errors
+/// What the database says.
+pub fn page(tx: &mut ReadTx<'_>, after: Option<UserId>, limit: i64) -> Result<Vec<User>, DbError> {
+    sql::users_after(tx, after, limit)
+}
+
+/// Says which name of `wanted` another living account has. In a serializable transaction the answer still holds at the
+/// commit; the unique indexes stand behind it.
+fn who_holds(tx: &mut ReadTx<'_>, wanted: &User, email: Option<&Email>) -> Result<(), Error> {
+    let is_other = |found: Option<User>| found.is_some_and(|found| found.id != wanted.id);
+    if let Some(email) = email
+        && is_other(sql::user_by_email(tx, email)?)
+    {
+        return Err(Error::EmailTaken);
+    }
+    if let Some(name) = wanted.username_canonical()
+        && is_other(sql::user_by_username(tx, &name)?)
+    {
+        return Err(Error::UsernameTaken);
+    }
+    if let Some(number) = &wanted.phone_number
+        && is_other(sql::user_by_phone(tx, number)?)
+    {
+        return Err(Error::PhoneTaken);
+    }
+    Ok(())
+}
+
+fn living(found: Option<User>) -> Result<User, Error> {
+    found.filter(|user| user.deleted_at.is_none()).ok_or(Error::NotFound)
+}

@@ -69,12 +69,16 @@ impl ProfileInput {
     /// Checks every field and notes all that is wrong.
     pub fn check(self, check: &mut Check) -> Option<ProfileChange> {
         // Every field is looked at before the first `?`, so that all complaints are noted.
-        let username = text(check, "/username", self.username, Username::parse, |it| it.as_typed().to_owned());
-        let phone = text(check, "/phone_number", self.phone_number, PhoneNumber::parse, |it| it.as_str().to_owned());
-        let first = text(check, "/first_name", self.first_name, PersonName::parse, |it| it.as_str().to_owned());
+        let username =
+            text(check, "/username", self.username, Username::parse, |it| it.as_typed().to_owned());
+        let phone =
+            text(check, "/phone_number", self.phone_number, PhoneNumber::parse, |it| it.as_str().to_owned());
+        let first =
+            text(check, "/first_name", self.first_name, PersonName::parse, |it| it.as_str().to_owned());
         let last = text(check, "/last_name", self.last_name, PersonName::parse, |it| it.as_str().to_owned());
         let bio = text(check, "/bio", self.bio, Bio::parse, |it| it.as_str().to_owned());
-        let avatar = text(check, "/avatar_url", self.avatar_url, AvatarUrl::parse, |it| it.as_str().to_owned());
+        let avatar =
+            text(check, "/avatar_url", self.avatar_url, AvatarUrl::parse, |it| it.as_str().to_owned());
         let country = text(check, "/country", self.country, Country::parse, |it| it.as_str().to_owned());
         Some(ProfileChange {
             username: username?,

@@ -7,13 +7,17 @@ use super::Email;
 use super::model::User;
 use crate::ids::UserId;
 
-/// The columns that [`user_from_row`] reads, in its order.
-macro_rules! columns {
-    () => {
-        "id, email, email_verified, username, phone_number, first_name, last_name, bio, avatar_url, country, \
-         is_active, auth_epoch, version, created_at, updated_at, last_login_at, deleted_at"
+/// The columns that [`user_from_row`] reads, in its order; the argument prefixes each (`"u."` in a join).
+macro_rules! user_columns {
+    ($prefix:literal) => {
+        user_columns!(@ $prefix
+            "id, ", "email, ", "email_verified, ", "username, ", "phone_number, ", "first_name, ", "last_name, ",
+            "bio, ", "avatar_url, ", "country, ", "is_active, ", "auth_epoch, ", "version, ", "created_at, ",
+            "updated_at, ", "last_login_at, ", "deleted_at")
     };
+    (@ $prefix:literal $($column:literal),+) => { concat!($($prefix, $column),+) };
 }
+pub(crate) use user_columns;
 
 /// How many columns [`user_from_row`] reads; a joining statement continues after them.
 pub const USER_COLUMNS: usize = 17;
@@ -24,23 +28,25 @@ statements! {
         "phone_canonical, first_name, last_name, bio, avatar_url, country, is_active, auth_epoch, version, ",
         "created_at, updated_at) ",
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, TRUE, 1, 1, ?13, ?13) ",
-        "ON CONFLICT DO NOTHING RETURNING ", columns!());
-    BY_ID = concat!("SELECT ", columns!(), " FROM users WHERE id = ?1");
-    BY_EMAIL = concat!("SELECT ", columns!(), " FROM users WHERE email_canonical = ?1");
-    BY_USERNAME = concat!("SELECT ", columns!(), " FROM users WHERE username_canonical = ?1");
-    BY_PHONE = concat!("SELECT ", columns!(), " FROM users WHERE phone_canonical = ?1");
-    PAGE = concat!("SELECT ", columns!(), " FROM users WHERE deleted_at IS NULL AND id > ?1 ORDER BY id LIMIT ?2");
+        "ON CONFLICT DO NOTHING RETURNING ", user_columns!(""));
+    BY_ID = concat!("SELECT ", user_columns!(""), " FROM users WHERE id = ?1");
+    BY_EMAIL = concat!("SELECT ", user_columns!(""), " FROM users WHERE email_canonical = ?1");
+    BY_USERNAME = concat!("SELECT ", user_columns!(""), " FROM users WHERE username_canonical = ?1");
+    BY_PHONE = concat!("SELECT ", user_columns!(""), " FROM users WHERE phone_canonical = ?1");
+    PAGE = concat!("SELECT ", user_columns!(""), " FROM users WHERE deleted_at IS NULL ORDER BY id LIMIT ?1");
+    PAGE_AFTER = concat!(
+        "SELECT ", user_columns!(""), " FROM users WHERE deleted_at IS NULL AND id > ?1 ORDER BY id LIMIT ?2");
     SAVE_PROFILE = concat!(
         "UPDATE users SET username = ?2, username_canonical = ?3, phone_number = ?4, phone_canonical = ?4, ",
         "first_name = ?5, last_name = ?6, bio = ?7, avatar_url = ?8, country = ?9, ",
-        "version = version + 1, updated_at = ?10 WHERE id = ?1 AND deleted_at IS NULL RETURNING ", columns!());
+        "version = version + 1, updated_at = ?10 WHERE id = ?1 AND deleted_at IS NULL RETURNING ", user_columns!(""));
     SET_ACTIVE = "UPDATE users SET is_active = ?2, auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?3 \
         WHERE id = ?1 AND deleted_at IS NULL AND is_active <> ?2";
     SIGNED_IN = concat!(
-        "UPDATE users SET last_login_at = ?2, version = version + 1 WHERE id = ?1 RETURNING ", columns!());
+        "UPDATE users SET last_login_at = ?2, version = version + 1 WHERE id = ?1 RETURNING ", user_columns!(""));
     BUMP_EPOCH = concat!(
         "UPDATE users SET auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?2 ",
-        "WHERE id = ?1 RETURNING ", columns!());
+        "WHERE id = ?1 RETURNING ", user_columns!(""));
     TOUCH = "UPDATE users SET version = version + 1, updated_at = ?2 WHERE id = ?1";
     BURY = "UPDATE users SET email_canonical = NULL, username_canonical = NULL, phone_canonical = NULL, \
         is_active = FALSE, auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?2, deleted_at = ?2 \
@@ -48,7 +54,7 @@ statements! {
     PURGE = "DELETE FROM users WHERE deleted_at < ?1";
 }
 
-/// Reads [`columns!`] from the start of a row.
+/// Reads [`user_columns!`] from the start of a row.
 pub fn user_from_row(row: &Row<'_>) -> Result<User, DbError> {
     Ok(User {
         id: row.get(0)?,
@@ -110,11 +116,22 @@ pub(super) fn user_by_phone(tx: &mut ReadTx<'_>, number: &str) -> Result<Option<
     tx.query_opt(&BY_PHONE, &params![number], user_from_row)
 }
 
-pub(super) fn users_after(tx: &mut ReadTx<'_>, after: UserId, limit: i64) -> Result<Vec<User>, DbError> {
-    tx.query_all(&PAGE, &params![after, limit], user_from_row)
+pub(super) fn users_after(
+    tx: &mut ReadTx<'_>,
+    after: Option<UserId>,
+    limit: i64,
+) -> Result<Vec<User>, DbError> {
+    match after {
+        None => tx.query_all(&PAGE, &params![limit], user_from_row),
+        Some(after) => tx.query_all(&PAGE_AFTER, &params![after, limit], user_from_row),
+    }
 }
 
-pub(super) fn save_profile(tx: &mut WriteTx<'_>, user: &User, now: Timestamp) -> Result<Option<User>, DbError> {
+pub(super) fn save_profile(
+    tx: &mut WriteTx<'_>,
+    user: &User,
+    now: Timestamp,
+) -> Result<Option<User>, DbError> {
     tx.query_opt(
         &SAVE_PROFILE,
         &params![
@@ -134,7 +151,12 @@ pub(super) fn save_profile(tx: &mut WriteTx<'_>, user: &User, now: Timestamp) ->
 }
 
 /// Whether this changed anything.
-pub(super) fn set_active(tx: &mut WriteTx<'_>, id: UserId, active: bool, now: Timestamp) -> Result<bool, DbError> {
+pub(super) fn set_active(
+    tx: &mut WriteTx<'_>,
+    id: UserId,
+    active: bool,
+    now: Timestamp,
+) -> Result<bool, DbError> {
     Ok(tx.execute(&SET_ACTIVE, &params![id, active, now])? == 1)
 }
 

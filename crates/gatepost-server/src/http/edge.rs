@@ -26,7 +26,7 @@ use super::client_address::{self, TrustedProxies};
 use super::cors::{self, CorsPolicy};
 use super::host::{HostError, HostPolicy};
 use super::limits::HttpLimits;
-use super::request_log::{Entry, RequestLog};
+use super::request_log::{Entry, RequestLog, SignedInUser};
 use super::security_headers;
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
@@ -120,7 +120,9 @@ where
         let parts = &shared.parts;
         let peer = client_address::peer(request.extensions());
         let client = parts.trusted_proxies.client(peer.0, request.headers());
+        let user = SignedInUser::default();
         request.extensions_mut().insert(client);
+        request.extensions_mut().insert(user.clone());
 
         let id: Arc<str> = Id::<RequestKind>::generate(parts.clock.now(), &parts.random).to_string().into();
         let method = request.method().clone();
@@ -142,7 +144,8 @@ where
                 head.headers.insert(X_REQUEST_ID, value);
             }
             let answer = Response::from_parts(head, body);
-            let entry = Entry { method: &method, route: route.as_ref(), client, request_id: &id };
+            let entry =
+                Entry { method: &method, route: route.as_ref(), client, request_id: &id, user: &user };
             shared.log.record(&entry, &answer, started.elapsed());
             Ok(answer)
         })

@@ -11,27 +11,36 @@
 //! [`finish`] puts the edge around a complete router; [`serve`] runs it on a socket. An application that mounts our
 //! routes in a server of its own calls only the former, and then owns the limits of the transport.
 
+mod caller;
 mod client_address;
 mod connection;
 mod cors;
+mod docs;
 mod edge;
 pub mod health;
 mod host;
 mod limits;
+mod preconditions;
 mod progress;
 mod request_log;
+mod router;
 pub mod security_headers;
 mod serve;
+mod storage;
 
 #[cfg(test)]
 mod tests;
 
+pub use caller::{Caller, Rights};
 pub use client_address::{ClientAddress, ForwardedHeader, TrustedProxies};
 pub use cors::{CorsPolicy, NotAnOrigin};
 pub use edge::{HttpParts, finish};
 pub use health::Draining;
 pub use host::{HostPolicy, NoHost};
 pub use limits::HttpLimits;
+pub use preconditions::Preconditions;
 pub use request_log::SignedInUser;
+pub use router::{openapi, router};
 pub use security_headers::PageNonce;
 pub use serve::{ServeOptions, ServeOutcome, serve};
+pub use storage::{storage_oauth_error, storage_problem};

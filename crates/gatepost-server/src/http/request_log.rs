@@ -5,7 +5,7 @@
 //! and, for a failure of ours, its causes.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::MatchedPath;
@@ -15,10 +15,19 @@ use http::{Method, StatusCode};
 use metrics::{Counter, Histogram};
 
 use super::client_address::ClientAddress;
+use crate::ids::UserId;
 
-/// The id of the caller, left in an answer's extensions by whoever authenticated the request.
-#[derive(Clone, Debug)]
-pub struct SignedInUser(pub String);
+/// Where whoever authenticates a request leaves the user's id for the log. It is in every request's extensions.
+#[derive(Clone, Debug, Default)]
+pub struct SignedInUser(Arc<OnceLock<UserId>>);
+
+impl SignedInUser {
+    /// Leaves the id. The first one counts.
+    pub fn set(&self, user: UserId) {
+        // A second extractor of the same request finds the same user.
+        self.0.get_or_init(|| user);
+    }
+}
 
 /// What is known of a request before it is answered.
 pub(super) struct Entry<'a> {
@@ -26,6 +35,7 @@ pub(super) struct Entry<'a> {
     pub(super) route: Option<&'a MatchedPath>,
     pub(super) client: ClientAddress,
     pub(super) request_id: &'a str,
+    pub(super) user: &'a SignedInUser,
 }
 
 /// Logs and counts. Metric handles are looked up once for each route, method and status, because asking the
@@ -53,7 +63,7 @@ impl RequestLog {
         let method = method_name(entry.method);
         self.count(method, route, status, elapsed);
 
-        let user = extensions.get::<SignedInUser>().map(|user| user.0.as_str());
+        let user = entry.user.0.get().map(tracing::field::display);
         let code = extensions.get::<Code>().map(|code| code.0);
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         // A level is part of a call site, so there is one call for each.

@@ -157,15 +157,18 @@ impl Server {
     }
 }
 
+/// The number of connections of each client that has any.
+type Taken = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
 /// Counts the connections of each client.
 struct Seats {
-    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    taken: Taken,
     limit: usize,
     proxies: TrustedProxies,
 }
 
 /// One connection of a client; dropping it gives the seat back.
-struct Seat(Option<(Arc<Mutex<HashMap<IpAddr, usize>>>, IpAddr)>);
+struct Seat(Option<(Taken, IpAddr)>);
 
 impl Seats {
     fn take(&self, peer: IpAddr) -> Option<Seat> {

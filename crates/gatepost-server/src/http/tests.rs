@@ -272,8 +272,13 @@ async fn http_04_an_early_answer_reaches_a_client_that_is_still_sending() {
     let server = TestServer::start(routes, quick()).await;
     let mut client = server.connect().await;
     client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 250000\r\n\r\n").await;
-    client.send("x".repeat(200_000)).await;
     assert!(client.rest().await.starts_with("HTTP/1.1 413 "));
+    // The server has said its last word and still listens. Were its socket closed, the first of these writes would
+    // provoke a reset, which on a slower path destroys the answer, and a later one would fail.
+    for _ in 0..20 {
+        client.send("x".repeat(10_000)).await;
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
@@ -374,7 +379,8 @@ async fn rel_20_requests_in_flight_are_finished() {
 
 #[tokio::test]
 async fn rel_20_idle_connections_and_stalled_heads_do_not_hold_the_drain() {
-    let mut server = TestServer::start(hello(), quick()).await;
+    let limits = HttpLimits { header_timeout: Duration::from_secs(600), ..quick() };
+    let mut server = TestServer::start(hello(), limits).await;
     let (mut idle, mut stalled, mut silent) =
         (server.connect().await, server.connect().await, server.connect().await);
     assert!(idle.get("/").await.ends_with("hello"));
@@ -517,50 +523,6 @@ async fn ses_08_every_answer_carries_the_header_set() {
         }
         assert!(answer.contains("x-request-id: ") && !answer.contains("server: "), "{answer}");
     }
-}
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn a_request_is_one_line_with_the_route_and_never_the_query() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber =
-        tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
-    let routes = Router::new().route(
-        "/links/{token}",
-        get(|| async { (axum::Extension(SignedInUser("user-7".to_owned())), "hello") }),
-    );
-    let router = edge(routes, quick());
-    let get = |path: &str| Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
-    let guard = tracing::subscriber::set_default(subscriber);
-    let answer = router.clone().oneshot(get("/links/CANARY?token=CANARY")).await.unwrap();
-    router.oneshot(get("/nothing/CANARY")).await.unwrap();
-    drop(guard);
-
-    let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    let [hit, miss]: [serde_json::Value; 2] =
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>().try_into().unwrap();
-    assert_eq!(hit["route"], "/links/{token}");
-    assert_eq!(hit["status"], 200);
-    assert_eq!(hit["user_id"], "user-7");
-    assert_eq!(hit["client"], "0.0.0.0");
-    assert_eq!(hit["request_id"], *id);
-    assert_eq!(miss["route"], "none");
-    assert!(!text.contains("CANARY"), "{text}");
 }
 
 #[test]

@@ -258,14 +258,18 @@ impl Drop for Inner {
 /// The life of a hashing thread.
 fn work(queue: &Queue, mut bench: Workbench) {
     step_back();
-    loop {
-        let patience = bench.holds_memory().then_some(KEEP_MEMORY);
-        match queue.next(patience) {
-            Next::Work(job) => job(&mut bench),
-            Next::Idle => bench.release_memory(),
-            Next::Stop => return,
-        }
+    while serve(queue, &mut bench, KEEP_MEMORY) {}
+}
+
+/// Does the next thing; false when there will be none.
+fn serve(queue: &Queue, bench: &mut Workbench, keep_memory: Duration) -> bool {
+    let patience = bench.holds_memory().then_some(keep_memory);
+    match queue.next(patience) {
+        Next::Work(job) => job(bench),
+        Next::Idle => bench.release_memory(),
+        Next::Stop => return false,
     }
+    true
 }
 
 /// Lets the other threads go first. On Linux a priority belongs to a thread; elsewhere it would slow the whole process.

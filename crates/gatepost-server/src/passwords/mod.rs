@@ -12,6 +12,8 @@ mod pepper;
 mod phc;
 mod policy;
 mod queue;
+mod sql;
+mod stored;
 mod verify;
 
 pub use blocklist::BlockReason;
@@ -22,3 +24,5 @@ pub use password::{Password, TooLong};
 pub use pepper::{Pepper, PepperId, PepperIdError, Peppers};
 pub use phc::{HashFormatError, PasswordHash};
 pub use policy::{Context, PasswordPolicy, Weakness};
+pub use sql::STATEMENTS;
+pub use stored::{hash_of, history_of, set, upgrade};

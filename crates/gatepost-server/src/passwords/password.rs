@@ -8,6 +8,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 /// The same text typed on two systems may arrive composed or decomposed; NFC makes both the same bytes
 /// (NIST SP 800-63B-4 §3.1.1.2). It is applied here, so setting and verifying cannot disagree. Nothing else
 /// changes: spaces, NUL and case are part of the password.
+#[derive(Clone)]
 pub struct Password(Secret<String>);
 
 /// The password is longer than [`Password::MAX_BYTES`].

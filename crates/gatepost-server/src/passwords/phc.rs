@@ -197,6 +197,12 @@ mod tests {
             "$pbkdf2-sha256$4294967295$c2FsdHlzYWx0eXNhbHR5IQ$HqXEpwTKtacBXE.l9o7y8.4SqDH3kZmDV0O2IJNBNcg",
             "pbkdf2_sha256$10000000$saltysalty$Nlqu0Xb7j9OMMy2C2zyeRWRRCnabEFjyRIMFxWaC9LU=",
             "$scrypt$ln=30,r=8,p=1$c2FsdHlzYWx0eXNhbHR5IQ$6evAF8xURJAqU+gYSLdJJTurham5H9pg3OdF9siv2FM",
+            "$scrypt$ln=18,r=16,p=1$c2FsdHlzYWx0eXNhbHR5IQ$6evAF8xURJAqU+gYSLdJJTurham5H9pg3OdF9siv2FM",
+            "$scrypt$ln=64,r=8,p=1$c2FsdHlzYWx0eXNhbHR5IQ$6evAF8xURJAqU+gYSLdJJTurham5H9pg3OdF9siv2FM",
+            "$scrypt$ln=4294967295,r=8,p=1$c2FsdHlzYWx0eXNhbHR5IQ$6evAF8xURJAqU+gYSLdJJTurham5H9pg3OdF9siv2FM",
+            // Four blocks of SHA-1, each with all the iterations.
+            "$pbkdf2$1000000$c2FsdHlzYWx0eXNhbHR5IQ$XYh/DM7GRfR/sjMZLj.nKt1tr6Je49YSm0cmRxd8X4.tc5DTkRwnyC/jq34sBMlHxgQbyFOqZtEmOD8JyDvysQ",
+            "$pbkdf2-sha512$1000001$c2FsdHlzYWx0eXNhbHR5IQ$XYh/DM7GRfR/sjMZLj.nKt1tr6Je49YSm0cmRxd8X4.tc5DTkRwnyC/jq34sBMlHxgQbyFOqZtEmOD8JyDvysQ",
             "$scrypt$ln=10,r=8,p=1048576$c2FsdHlzYWx0eXNhbHR5IQ$6evAF8xURJAqU+gYSLdJJTurham5H9pg3OdF9siv2FM",
             "$scrypt$ln=10,r=1048576,p=1$c2FsdHlzYWx0eXNhbHR5IQ$6evAF8xURJAqU+gYSLdJJTurham5H9pg3OdF9siv2FM",
         ] {
@@ -232,6 +238,7 @@ mod tests {
             &format!("{OWN}\n"),
             &format!(" {OWN}").replace(' ', "$argon2id$ "),
             "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$Phn6Eg",
+            "$argon2id$v=19$m=19456,t=2,p=1,keyid=k1$c2FsdHlzYWx0eXNhbHR5IQ$BwcHBwcHBwcHBwcHBwcHBw",
             "$2b$04$SKp4rvffoIMBFLtw0iqPSeUn.YJrsgFZLEvkUdQKn.ZPFMvLKO4",
             "$2b$4$SKp4rvffoIMBFLtw0iqPSeUn.YJrsgFZLEvkUdQKn.ZPFMvLKO4.C",
             "$2b$03$SKp4rvffoIMBFLtw0iqPSeUn.YJrsgFZLEvkUdQKn.ZPFMvLKO4.C",

@@ -123,3 +123,51 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(deadline: Instant) -> Job {
+        Job { deadline, claim: Claim::default(), work: Box::new(|_| {}) }
+    }
+
+    fn is_work(next: &Next) -> bool {
+        matches!(next, Next::Work(_))
+    }
+
+    #[test]
+    fn pwd_07_a_job_that_is_late_or_given_up_is_passed_over() {
+        let later = Instant::now() + Duration::from_secs(600);
+        let queue = Queue::new(3);
+        let given_up = job(later);
+        given_up.claim.take();
+        assert!(queue.push(job(Instant::now())) && queue.push(given_up) && queue.push(job(later)));
+        assert!(is_work(&queue.next(Some(Duration::ZERO))));
+        assert!(!is_work(&queue.next(Some(Duration::ZERO))));
+    }
+
+    #[test]
+    fn pwd_07_a_full_queue_takes_a_job_only_in_place_of_a_dead_one() {
+        let later = Instant::now() + Duration::from_secs(600);
+        let queue = Queue::new(2);
+        assert!(queue.push(job(Instant::now())) && queue.push(job(later)));
+        assert!(queue.push(job(later)));
+        assert!(!queue.push(job(later)));
+        assert_eq!(queue.len(), 2);
+    }
+
+    #[test]
+    fn a_claim_is_taken_once() {
+        let claim = Claim::default();
+        assert!(claim.take() && !claim.clone().take());
+    }
+
+    #[test]
+    fn a_closed_queue_takes_nothing_and_stops_its_workers() {
+        let queue = Queue::new(2);
+        queue.close();
+        assert!(!queue.push(job(Instant::now() + Duration::from_secs(600))));
+        assert!(matches!(queue.next(None), Next::Stop));
+    }
+}

@@ -56,9 +56,16 @@ impl Gate {
 
     /// Until so many hashes stand at the gate.
     async fn reached_by(&self, number: usize) {
-        while self.0.inside.load(Ordering::SeqCst) < number {
-            yield_now().await;
-        }
+        until(|| self.0.inside.load(Ordering::SeqCst) >= number).await;
+    }
+}
+
+/// Lets the others run until something is so. What is not so after a minute never will be.
+async fn until(mut is_so: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < patience, "it never came to pass");
+        yield_now().await;
     }
 }
 
@@ -74,9 +81,7 @@ async fn pwd_07_a_flood_runs_on_the_permits_fills_the_queue_and_the_rest_is_busy
     let first: Vec<_> = (0..2).map(|_| spawn_hash(&hasher)).collect();
     gate.reached_by(2).await;
     let rest: Vec<_> = (0..1_998).map(|_| spawn_hash(&hasher)).collect();
-    while hasher.stats().rejected < 1_990 {
-        yield_now().await;
-    }
+    until(|| hasher.stats().rejected >= 1_990).await;
     assert_eq!(hasher.stats().waiting, 8);
     gate.let_through(2_000);
     let (mut done, mut busy) = (0, 0);
@@ -120,9 +125,7 @@ async fn pwd_07_a_caller_who_went_away_costs_no_hash_and_no_place() {
     let running = spawn_hash(&hasher);
     gate.reached_by(1).await;
     let leaving = spawn_hash(&hasher);
-    while hasher.stats().waiting < 1 {
-        yield_now().await;
-    }
+    until(|| hasher.stats().waiting >= 1).await;
     leaving.abort();
     assert!(leaving.await.unwrap_err().is_cancelled());
     // The only place was taken; now it is free again.
@@ -152,9 +155,7 @@ async fn jobs_are_served_in_the_order_of_their_arrival() {
             };
             hasher.run(noted).await
         }));
-        while watched.stats().waiting <= number {
-            yield_now().await;
-        }
+        until(|| watched.stats().waiting > number).await;
     }
     gate.let_through(7);
     for task in tasks {
@@ -274,4 +275,17 @@ fn the_queue_holds_what_the_wait_can_hash() {
     assert_eq!((settings.permits.get(), settings.queue), (4, 200));
     let never = PasswordConfig { wait: Duration::ZERO, ..config };
     assert_eq!(HasherSettings::new(&never, Peppers::default()).queue, 4);
+}
+
+#[test]
+fn an_idle_thread_gives_its_memory_back() {
+    let queue = Queue::new(1);
+    let HasherSettings { params, peppers, .. } = cheap();
+    let mut bench = Workbench::new(params, Arc::new(peppers), Random::system(), Arc::default());
+    bench.hash(&password()).unwrap();
+    assert!(bench.holds_memory());
+    assert!(serve(&queue, &mut bench, Duration::ZERO));
+    assert!(!bench.holds_memory());
+    queue.close();
+    assert!(!serve(&queue, &mut bench, Duration::ZERO));
 }

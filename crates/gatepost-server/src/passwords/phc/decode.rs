@@ -17,10 +17,8 @@ const BCRYPT: GeneralPurpose =
 
 /// 2¹⁴ rounds take about 0.8 s.
 const MAX_BCRYPT_COST: u32 = 14;
-/// N·r·p: twice the OWASP recommendation.
+/// N·r·p, twice the OWASP recommendation. N·r blocks of 128 bytes are then at most 256 MiB.
 const MAX_SCRYPT_WORK: u64 = 1 << 21;
-/// N·r blocks of 128 bytes: 256 MiB.
-const MAX_SCRYPT_BLOCKS: u64 = 1 << 21;
 
 /// Salts of other systems in bytes.
 const MAX_SALT: usize = 128;
@@ -195,13 +193,12 @@ fn bounded_scrypt([log_n, r, p]: [u32; 3], salt: Vec<u8>, tag: Vec<u8>) -> Parse
     if log_n == 0 || r == 0 || p == 0 {
         return Err(Malformed);
     }
-    if log_n > 21 {
+    // Before the shift, which has room for 63.
+    if log_n > MAX_SCRYPT_WORK.ilog2() {
         return Err(TooCostly);
     }
-    let blocks = u64::from(r) << log_n;
-    let work = blocks.checked_mul(u64::from(p)).ok_or(TooCostly)?;
-    // p·r blocks are allocated besides, so r·p is bounded with the work.
-    if blocks > MAX_SCRYPT_BLOCKS || work > MAX_SCRYPT_WORK {
+    let work = (u64::from(r) << log_n).checked_mul(u64::from(p)).ok_or(TooCostly)?;
+    if work > MAX_SCRYPT_WORK {
         return Err(TooCostly);
     }
     let log_n = u8::try_from(log_n).map_err(|_| Malformed)?;

@@ -96,6 +96,10 @@ fn pwd_02_hashes_of_other_systems_verify_and_are_replaced() {
 fn an_own_hash_verifies_and_stays() {
     let verdict = bench().verify(&password(PASSWORD), Some(&stored(OWN))).unwrap();
     assert!(verdict.matched && verdict.rehash.is_none());
+    // Each byte of the tag counts, the last as well as the first.
+    for changed in [OWN.replace("$Phn6", "$Qhn6"), OWN.replace("XdZKM", "XdZKA")] {
+        assert!(!bench().verify(&password(PASSWORD), Some(&stored(&changed))).unwrap().matched, "{changed}");
+    }
     let salty = bench().hash(&password(PASSWORD)).unwrap();
     assert!(salty.expose().starts_with("$argon2id$v=19$m=256,t=2,p=2$BwcHBwcHBwcHBwcHBwcHBw$"));
 }

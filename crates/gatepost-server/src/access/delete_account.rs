@@ -1,0 +1,82 @@
+//! `DELETE /api/v1/users/me`: leaving.
+//!
+//! It stands here and not among the accounts because the last administrator may not leave.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use gatepost_problem::{ApiResult, Problem, ProblemType};
+use http::StatusCode;
+
+use super::{ADMIN, sql};
+use crate::accounts;
+use crate::app::App;
+use crate::audit::Act;
+use crate::http::{Caller, storage_problem};
+
+/// How long ago the caller may have proved who they are (RFC 9470).
+const FRESH: Duration = Duration::from_secs(10 * 60);
+
+/// Delete your own account
+///
+/// Needs a sign-in that is at most ten minutes old. The names are free at once; the account can be restored by an
+/// administrator for seven days.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/users/me",
+    operation_id = "users_me_delete",
+    tag = "account",
+    responses(
+        (status = 204, description = "The account is deleted and all its sessions have ended"),
+        (status = 401, body = Problem, description = "`invalid_token`, or `insufficient_user_authentication`: sign in again first"),
+        (status = 409, body = Problem, description = "`last_admin`"),
+    ),
+    security(("bearer" = []), ("password" = [])),
+)]
+pub(super) async fn handler(State(app): State<App>, caller: Caller, act: Act) -> ApiResult<StatusCode> {
+    if act.at.since(caller.session.proven_at) > FRESH {
+        return Err(Problem::step_up_required(600));
+    }
+    let (act, user) = (act.by(caller.user.id), caller.user.id);
+    let identities = app.identities.clone();
+    app.db
+        .write(move |tx| {
+            let roles = sql::roles_by_user(tx, user)?;
+            if roles.iter().any(|role| role == ADMIN) && !sql::another_holder_exists(tx, ADMIN, user)? {
+                return Err(Error::LastAdmin);
+            }
+            identities.forget_after_commit(tx, user);
+            accounts::delete(tx, &act, user)?;
+            Ok(())
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+enum Error {
+    LastAdmin,
+    Account(accounts::Error),
+}
+
+impl From<gatepost_db::DbError> for Error {
+    fn from(error: gatepost_db::DbError) -> Self {
+        Self::Account(error.into())
+    }
+}
+
+impl From<accounts::Error> for Error {
+    fn from(error: accounts::Error) -> Self {
+        Self::Account(error)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::LastAdmin => Self::new(ProblemType::LastAdmin),
+            Error::Account(accounts::Error::Db(error)) => storage_problem(error),
+            // Deleted by another request a moment ago: the token is dead.
+            Error::Account(_) => Self::invalid_bearer(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! How an account comes to be, whoever makes it.
+
+use gatepost_db::{DbError, WriteTx};
+
+use super::identifiers::Email;
+use super::model::User;
+use super::profile::ProfileChange;
+use super::{Error, sql, who_holds};
+use crate::audit::{self, Act, Event};
+use crate::ids::UserId;
+
+/// What [`create`] needs.
+#[derive(Clone)]
+pub struct NewUser {
+    /// Drawn by the caller.
+    pub id: UserId,
+    /// The address.
+    pub email: Email,
+    /// Whether the maker vouches for the address.
+    pub verified: bool,
+    /// The other fields.
+    pub profile: ProfileChange,
+    /// How it came about, for the audit row: `register`, `setup` or `command_line`.
+    pub by: &'static str,
+}
+
+/// Makes an account.
+///
+/// # Errors
+/// [`Error::EmailTaken`], [`Error::UsernameTaken`] or [`Error::PhoneTaken`], whichever index refused.
+pub fn create(tx: &mut WriteTx<'_>, act: &Act, new: NewUser) -> Result<User, Error> {
+    let NewUser { id, email, verified, profile, by } = new;
+    let mut user = User {
+        id,
+        email: email.as_typed().to_owned(),
+        email_verified: verified,
+        username: None,
+        phone_number: None,
+        first_name: None,
+        last_name: None,
+        bio: None,
+        avatar_url: None,
+        country: None,
+        is_active: true,
+        auth_epoch: 1,
+        version: 1,
+        created_at: act.at,
+        updated_at: act.at,
+        last_login_at: None,
+        deleted_at: None,
+    };
+    profile.apply(&mut user);
+    match sql::insert(tx, &user, &email)? {
+        Some(user) => {
+            audit::record(tx, act, &Event::UserRegistered { user: user.id, by })?;
+            Ok(user)
+        }
+        None => {
+            who_holds(tx, &user, Some(&email))?;
+            // An index refused a row that this snapshot cannot see: only a rerun can tell.
+            Err(Error::Db(DbError::Conflict))
+        }
+    }
+}

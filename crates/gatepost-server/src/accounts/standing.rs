@@ -1,0 +1,71 @@
+//! What may be done with an account, and the end of it.
+
+use std::time::Duration;
+
+use gatepost_db::{DbError, WriteTx};
+use gatepost_kernel::Timestamp;
+
+use super::model::User;
+use super::{Error, living, sql};
+use crate::audit::{self, Act, Event};
+use crate::ids::UserId;
+
+/// How long the row of a deleted account remains, so that a mistake can be undone.
+const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Notes a sign-in and returns the account as it is then.
+///
+/// # Errors
+/// What the database says.
+pub fn mark_signed_in(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<User, DbError> {
+    sql::mark_signed_in(tx, id, now)
+}
+
+/// Ends every credential that the account has handed out, and returns the account as it is then.
+///
+/// # Errors
+/// What the database says.
+pub fn bump_epoch(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<User, DbError> {
+    sql::bump_epoch(tx, id, now)
+}
+
+/// Counts the version up because something that the account shows has changed elsewhere.
+///
+/// # Errors
+/// What the database says.
+pub fn touch(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<(), DbError> {
+    sql::touch(tx, id, now)
+}
+
+/// Switches an account off, ending all its credentials, or on again.
+///
+/// # Errors
+/// [`Error::NotFound`], or what the database says.
+pub fn set_active(tx: &mut WriteTx<'_>, act: &Act, id: UserId, active: bool) -> Result<(), Error> {
+    let user = living(sql::user_by_id(tx, id)?)?.id;
+    if sql::set_active(tx, id, active, act.at)? {
+        let event = if active { Event::UserEnabled { user } } else { Event::UserDisabled { user } };
+        audit::record(tx, act, &event)?;
+    }
+    Ok(())
+}
+
+/// Deletes an account: its names are free at once, its row remains for seven days.
+///
+/// # Errors
+/// [`Error::NotFound`], or what the database says.
+pub fn delete(tx: &mut WriteTx<'_>, act: &Act, id: UserId) -> Result<(), Error> {
+    if !sql::bury(tx, id, act.at)? {
+        return Err(Error::NotFound);
+    }
+    audit::record(tx, act, &Event::UserDeleted { user: id })?;
+    Ok(())
+}
+
+/// Forgets tombstones whose time is over, and returns how many.
+///
+/// # Errors
+/// What the database says.
+pub fn purge(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<u64, DbError> {
+    sql::purge(tx, now.minus(TOMBSTONE))
+}

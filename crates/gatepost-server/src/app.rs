@@ -1,0 +1,121 @@
+//! The parts of a running application, wired together.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use gatepost_db::Db;
+use gatepost_kernel::{Clock, Random};
+
+use crate::audit::Act;
+use crate::config::Config;
+use crate::keys::{KeyRing, KeysError, MasterKey, Schedule};
+use crate::passwords::{Hasher, HasherSettings, Pepper, PepperIdError, Peppers};
+use crate::sessions::{Identities, Mint, Settings};
+
+/// A running application. Cloning shares it.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What handlers find in an [`App`].
+pub struct Parts {
+    /// What the operator decided.
+    pub config: Config,
+    /// The public address of this server, without a slash at the end: the issuer of tokens, the start of every link.
+    pub issuer: String,
+    /// The storage.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// Unpredictable bytes.
+    pub random: Random,
+    /// Computes password hashes, off the async threads.
+    pub hasher: Hasher,
+    /// The signing keys.
+    pub keys: KeyRing,
+    /// How long they live.
+    pub schedule: Schedule,
+    /// Who is behind an access token.
+    pub identities: Identities,
+    /// The one mint.
+    pub mint: Mint,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What an application is made of.
+pub struct Ingredients {
+    /// What the operator decided.
+    pub config: Config,
+    /// The public address; see [`crate::config::ServerConfig::issuer`].
+    pub issuer: String,
+    /// A database whose schema is up to date.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// Unpredictable bytes.
+    pub random: Random,
+    /// What seals secrets in the database.
+    pub master: MasterKey,
+}
+
+/// Why an application did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The signing keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The operating system gave no thread for hashing.
+    #[error("cannot start the threads that hash passwords")]
+    Threads(#[from] std::io::Error),
+    /// The name of the pepper key is not one.
+    #[error(transparent)]
+    Pepper(#[from] PepperIdError),
+}
+
+impl App {
+    /// Wires the parts, makes the first signing key if there is none, and starts the hashing threads.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(ingredients: Ingredients) -> Result<Self, StartError> {
+        let Ingredients { config, issuer, db, clock, random, master } = ingredients;
+        let audience = config.tokens.audience.clone().unwrap_or_else(|| issuer.clone());
+        let keys = KeyRing::new(db.clone(), master.derive("gatepost signing keys"), &issuer, &audience);
+        let schedule = Schedule {
+            algorithm: config.tokens.algorithm,
+            rotate_every: config.keys.rotate_every,
+            publish_before: config.keys.publish_before,
+            retire_after: config.keys.retire_after,
+        };
+        let act = Act::by_operator(clock.now(), random.clone());
+        crate::keys::rotate(&db, &keys, &schedule, &act).await?;
+
+        let pepper = Pepper::new("k1".parse()?, master.derive("gatepost password pepper").into_bytes());
+        let peppers = Peppers::new(Some(pepper), Vec::new());
+        let hasher = Hasher::start(HasherSettings::new(&config.passwords, peppers), &random)?;
+        let settings = Settings {
+            issuer: issuer.clone(),
+            audience,
+            access_ttl: config.tokens.access_ttl,
+            refresh_idle: config.tokens.refresh_idle,
+            refresh_absolute: config.tokens.refresh_absolute,
+            replay_window: config.tokens.replay_window,
+        };
+        let successors = master.derive("gatepost refresh successors");
+        let mint = Mint::new(settings, keys.clone(), successors, clock.clone(), random.clone());
+        let identities = Identities::new(db.clone(), keys.clone(), config.users.cache);
+        let parts = Parts { config, issuer, db, clock, random, hasher, keys, schedule, identities, mint };
+        Ok(Self(Arc::new(parts)))
+    }
+
+    /// An act of the server itself or of its operator, now.
+    pub fn operator_act(&self) -> Act {
+        Act::by_operator(self.clock.now(), self.random.clone())
+    }
+}

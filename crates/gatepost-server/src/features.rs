@@ -1,0 +1,73 @@
+//! The table of contents: every feature, in the order in which they may depend on each other. A later one may use an
+//! earlier one, never the other way round; `cargo xtask layers` checks it.
+
+use gatepost_db::Statement;
+use gatepost_db::migrate::{Migration, MigrationSet};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+
+/// What a feature brings along.
+pub struct Feature {
+    /// The name of its folder.
+    pub name: &'static str,
+    /// The tables that only it writes to.
+    pub tables: &'static [&'static str],
+    /// Every SQL statement that it runs.
+    pub statements: &'static [&'static Statement],
+}
+
+macro_rules! features {
+    ($( $name:ident owns [$($table:literal),*] )+) => {
+        &[$( Feature { name: stringify!($name), tables: &[$($table),*], statements: crate::$name::STATEMENTS } ),+]
+    };
+}
+
+/// All features.
+#[rustfmt::skip]
+pub static FEATURES: &[Feature] = features! {
+    // order: begin
+    audit     owns ["audit_log"]
+    keys      owns ["signing_keys"]
+    accounts  owns ["users"]
+    passwords owns ["passwords", "password_history"]
+    access    owns ["user_roles"]
+    sessions  owns ["sessions", "refresh_families"]
+    sign_in   owns []
+    sign_up   owns ["setup_link"]
+    // order: end
+};
+
+/// The operations of all features.
+pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(crate::sign_up::routes())
+        .merge(crate::sign_in::routes(app))
+        .merge(crate::accounts::routes())
+        .merge(crate::access::routes())
+        .merge(crate::keys::routes())
+}
+
+macro_rules! migration {
+    ($number:literal, $name:literal) => {
+        Migration {
+            number: $number,
+            name: $name,
+            text: include_str!(concat!("../migrations/", stringify!($number), "_", $name, ".sql")),
+        }
+    };
+}
+
+/// The schema. An embedder puts its own [`MigrationSet`] beside it.
+pub static MIGRATIONS: MigrationSet = MigrationSet {
+    name: "gatepost",
+    migrations: &[
+        migration!(0001, "audit"),
+        migration!(0002, "keys"),
+        migration!(0003, "accounts"),
+        migration!(0004, "passwords"),
+        migration!(0005, "access"),
+        migration!(0006, "sessions"),
+        migration!(0007, "sign_up"),
+    ],
+};

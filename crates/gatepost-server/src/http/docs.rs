@@ -1,0 +1,76 @@
+//! `/docs`: the interactive documentation. Swagger UI with assets that are compiled in.
+//!
+//! The page has a policy of its own: it may run the scripts and styles that this server serves and talk to this server,
+//! nothing else. It accepts bearer tokens only; no cookie opens anything from there. `docs.enabled = false` removes it.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use gatepost_problem::{Problem, ProblemType};
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use utoipa_swagger_ui::oauth;
+
+use crate::app::App;
+
+/// Swagger UI builds its styles at run time, so style attributes and sheets cannot be pinned; scripts can.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+static CONFIG: LazyLock<Arc<utoipa_swagger_ui::Config<'static>>> = LazyLock::new(|| {
+    let authorize = oauth::Config::new().client_id("gatepost");
+    Arc::new(
+        utoipa_swagger_ui::Config::with_oauth_config(["/openapi.json"], authorize)
+            .try_it_out_enabled(true)
+            .persist_authorization(false)
+            .display_request_duration(true),
+    )
+});
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/docs", get(|| async { Redirect::permanent("/docs/") }))
+        .route("/docs/", get(|| async { asset("index.html") }))
+        .route("/docs/problems", get(problems))
+        .route("/docs/{*file}", get(|Path(file): Path<String>| async move { asset(&file) }))
+}
+
+fn asset(path: &str) -> Response {
+    match utoipa_swagger_ui::serve(path, Arc::clone(&CONFIG)) {
+        Ok(Some(file)) => {
+            let headers = [
+                (
+                    CONTENT_TYPE,
+                    HeaderValue::try_from(file.content_type)
+                        .unwrap_or(HeaderValue::from_static("text/plain")),
+                ),
+                (CONTENT_SECURITY_POLICY, POLICY),
+                (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+            ];
+            (headers, file.bytes.into_owned()).into_response()
+        }
+        Ok(None) => Problem::not_found().into_response(),
+        Err(error) => Problem::internal(error.to_string()).into_response(),
+    }
+}
+
+/// What each problem means: where the `type` of a problem points.
+async fn problems() -> Response {
+    let mut page = String::from(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Problems</title><h1>Problems</h1><dl>",
+    );
+    for kind in ProblemType::ALL {
+        let (code, status, doc) = (kind.code(), kind.status().as_u16(), kind.doc());
+        page.push_str(&format!(
+            "<dt id=\"{code}\"><code>{code}</code> ({status}): {}</dt><dd>{doc}</dd>",
+            kind.title()
+        ));
+    }
+    page.push_str("</dl></html>");
+    axum::response::Html(page).into_response()
+}

@@ -1,0 +1,82 @@
+//! The router of the whole application, and the document that describes it: both from the same declarations.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use gatepost_problem::{OAuthError, Problem, method_not_allowed, not_found};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{Flow, Http, HttpAuthScheme, OAuth2, Password, Scopes, SecurityScheme};
+use utoipa::{Modify, OpenApi as _};
+
+use super::docs;
+use crate::app::App;
+use crate::features;
+
+/// Every operation of the application, as a router to serve or to mount in another one.
+///
+/// An application that mounts it owns what surrounds it: put [`finish`](super::finish) around the whole.
+pub fn router(app: App) -> Router {
+    let (routes, document) = parts(&app);
+    let json: Bytes = serde_json::to_vec(&document).unwrap_or_default().into();
+    let mut routes =
+        routes.route("/openapi.json", get(|State(json): State<Bytes>| openapi_json(json)).with_state(json));
+    if app.config.docs.enabled {
+        routes = routes.merge(docs::routes());
+    }
+    routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(app)
+}
+
+/// The OpenAPI 3.1 document of the application.
+pub fn openapi(app: &App) -> OpenApi {
+    parts(app).1
+}
+
+fn parts(app: &App) -> (Router<App>, OpenApi) {
+    let (routes, mut document) = features::routes(app).split_for_parts();
+    let mut description = Description::openapi();
+    description.merge(document);
+    document = description;
+    SecuritySchemes.modify(&mut document);
+    (routes, document)
+}
+
+async fn openapi_json(document: Bytes) -> Response {
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], document).into_response()
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Gatepost",
+        description = "The front door of an application: accounts, sign-in, sessions, roles.\n\n\
+            Errors under `/api/v1` are `application/problem+json` (RFC 9457); switch on `code`. Errors under `/oauth` are those \
+            of RFC 6749. Every answer carries `X-Request-Id`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    components(schemas(Problem, OAuthError)),
+    tags(
+        (name = "sign-up", description = "Accounts come to be"),
+        (name = "sign-in", description = "Proofs become sessions, and sessions end"),
+        (name = "account", description = "Your own account, and what you may see of others"),
+        (name = "system", description = "What machines ask"),
+    ),
+)]
+struct Description;
+
+struct SecuritySchemes;
+
+impl Modify for SecuritySchemes {
+    fn modify(&self, document: &mut OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.bearer_format = Some("JWT".to_owned());
+        bearer.description = Some("An access token from `/api/v1/auth/login` or `/oauth/token`.".to_owned());
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let password =
+            Flow::Password(Password::with_refresh_url("/oauth/token", Scopes::new(), "/oauth/token"));
+        components.add_security_scheme("password", SecurityScheme::OAuth2(OAuth2::new([password])));
+    }
+}

@@ -1,0 +1,143 @@
+//! Doing what is due.
+
+use gatepost_db::{Db, DbError, WriteTx};
+use gatepost_token::SigningKey;
+
+use super::model::{KeyInfo, Schedule, State, Step, due};
+use super::ring::{KeyRing, KeysError};
+use super::sql;
+use crate::audit::{self, Act, Event};
+
+/// Does everything that is due and reloads the ring. Any node may do it at any time; what another node has done
+/// already is not due any more.
+///
+/// # Errors
+/// [`KeysError`]; what was done before the error stays done.
+pub async fn rotate(db: &Db, ring: &KeyRing, schedule: &Schedule, act: &Act) -> Result<(), KeysError> {
+    loop {
+        let keys = infos(db).await?;
+        let Some(step) = due(&keys, act.at, schedule) else { break };
+        do_step(db, ring, schedule, act, step).await?;
+    }
+    ring.reload().await.map(|_| ())
+}
+
+/// Begins a rotation before its time: makes the next key now or, with `at_once`, lets it sign now, too, although
+/// verifiers with a cached key set may not know it yet.
+///
+/// # Errors
+/// [`KeysError`].
+pub async fn force(
+    db: &Db,
+    ring: &KeyRing,
+    schedule: &Schedule,
+    act: &Act,
+    at_once: bool,
+) -> Result<Vec<KeyInfo>, KeysError> {
+    let next = |keys: &[KeyInfo]| keys.iter().find(|key| key.state == State::Next).map(|key| key.kid.clone());
+    if next(&infos(db).await?).is_none() {
+        do_step(db, ring, schedule, act, Step::MakeNext).await?;
+    }
+    if at_once && let Some(kid) = next(&infos(db).await?) {
+        do_step(db, ring, schedule, act, Step::Activate(kid)).await?;
+    }
+    ring.reload().await?;
+    Ok(infos(db).await?)
+}
+
+/// Takes a key out of use at once, because its private half may be known to others. Tokens that it signed are refused
+/// within five seconds on every node; refresh tokens are not touched. Whether there was such a key.
+///
+/// # Errors
+/// [`KeysError`].
+pub async fn revoke(
+    db: &Db,
+    ring: &KeyRing,
+    schedule: &Schedule,
+    act: &Act,
+    kid: &str,
+) -> Result<bool, KeysError> {
+    let (kid, by) = (kid.to_owned(), act.clone());
+    let revoked = db
+        .write(move |tx| {
+            let revoked = sql::end(tx, &kid, State::Revoked, by.at)?;
+            if revoked {
+                changed(tx, &by, &kid, State::Revoked)?;
+            }
+            Ok::<_, DbError>(revoked)
+        })
+        .await?;
+    rotate(db, ring, schedule, act).await?;
+    Ok(revoked)
+}
+
+async fn infos(db: &Db) -> Result<Vec<KeyInfo>, DbError> {
+    db.read(|tx| Ok(sql::keys(tx)?.into_iter().map(|row| row.info).collect())).await
+}
+
+async fn do_step(
+    db: &Db,
+    ring: &KeyRing,
+    schedule: &Schedule,
+    act: &Act,
+    step: Step,
+) -> Result<(), KeysError> {
+    let act = act.clone();
+    match step {
+        Step::MakeActive => make(db, ring, schedule, act, State::Active).await,
+        Step::MakeNext => make(db, ring, schedule, act, State::Next).await,
+        Step::Activate(kid) => Ok(db.write(move |tx| activate(tx, &act, &kid)).await?),
+        Step::Retire(kid) => Ok(db.write(move |tx| retire(tx, &act, &kid)).await?),
+    }
+}
+
+async fn make(db: &Db, ring: &KeyRing, schedule: &Schedule, act: Act, state: State) -> Result<(), KeysError> {
+    let algorithm = schedule.algorithm;
+    let random = act.random.clone();
+    // An RSA key takes a while to find.
+    let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm, &random)).await;
+    let key = key.unwrap_or(Err(gatepost_token::KeyError::Generation))?;
+    let sealed = ring.seal(&key);
+    let info = KeyInfo {
+        kid: key.kid().to_owned(),
+        algorithm,
+        state,
+        created_at: act.at,
+        activated_at: (state == State::Active).then_some(act.at),
+        retiring_at: None,
+        ended_at: None,
+    };
+    db.write(move |tx| {
+        // Another node may have made its key first; then that is the key, and ours was never used.
+        if sql::insert(tx, &info, &sealed)? {
+            changed(tx, &act, &info.kid, info.state)?;
+        }
+        Ok::<_, KeysError>(())
+    })
+    .await
+}
+
+fn activate(tx: &mut WriteTx<'_>, act: &Act, kid: &str) -> Result<(), DbError> {
+    let keys = sql::keys(tx)?;
+    // Another node may have activated it already.
+    if !keys.iter().any(|key| key.info.kid == kid && key.info.state == State::Next) {
+        return Ok(());
+    }
+    if let Some(active) = keys.iter().find(|key| key.info.state == State::Active) {
+        sql::retire_active(tx, act.at)?;
+        changed(tx, act, &active.info.kid, State::Retiring)?;
+    }
+    sql::activate(tx, kid, act.at)?;
+    changed(tx, act, kid, State::Active)
+}
+
+fn retire(tx: &mut WriteTx<'_>, act: &Act, kid: &str) -> Result<(), DbError> {
+    if sql::end(tx, kid, State::Retired, act.at)? {
+        changed(tx, act, kid, State::Retired)?;
+    }
+    Ok(())
+}
+
+fn changed(tx: &mut WriteTx<'_>, act: &Act, kid: &str, state: State) -> Result<(), DbError> {
+    audit::record(tx, act, &Event::KeyChanged { kid: kid.to_owned(), state: state.as_str() })
+}

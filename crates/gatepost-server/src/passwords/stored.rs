@@ -1,0 +1,59 @@
+//! The password of an account, and the ones before it.
+
+use gatepost_db::{DbError, ReadTx, WriteTx};
+
+use super::{HashFormatError, PasswordHash, sql};
+use crate::audit::Act;
+use crate::ids::UserId;
+
+/// A stored hash cannot be read: it was written by something else.
+fn unreadable(_: HashFormatError) -> DbError {
+    DbError::Decode { statement: "BY_USER", column: 0, problem: "not a password hash of a known format" }
+}
+
+/// The hash of an account's password, if it has one.
+///
+/// # Errors
+/// What the database says; [`DbError::Decode`] for a hash of no known format.
+pub fn hash_of(tx: &mut ReadTx<'_>, user: UserId) -> Result<Option<PasswordHash>, DbError> {
+    sql::hash_by_user(tx, user)?.map(|text| PasswordHash::parse(&text).map_err(unreadable)).transpose()
+}
+
+/// The hashes of the last `length` passwords, the present one included, newest first.
+///
+/// # Errors
+/// As [`hash_of`].
+pub fn history_of(tx: &mut ReadTx<'_>, user: UserId, length: u8) -> Result<Vec<PasswordHash>, DbError> {
+    let texts = sql::history(tx, user, length.into())?;
+    texts.iter().map(|text| PasswordHash::parse(text).map_err(unreadable)).collect()
+}
+
+/// Gives an account a password. The caller ends what the old one had opened and records why, in the same transaction.
+///
+/// # Errors
+/// What the database says.
+pub fn set(
+    tx: &mut WriteTx<'_>,
+    act: &Act,
+    user: UserId,
+    hash: &PasswordHash,
+    history: u8,
+) -> Result<(), DbError> {
+    sql::put(tx, user, hash, act.at)?;
+    sql::remember(tx, user, hash, act.at, &act.random)?;
+    sql::prune(tx, user, history.into())
+}
+
+/// Stores a better hash of the same password, unless the password was changed meanwhile.
+///
+/// # Errors
+/// What the database says.
+pub fn upgrade(
+    tx: &mut WriteTx<'_>,
+    act: &Act,
+    user: UserId,
+    old: &PasswordHash,
+    new: &PasswordHash,
+) -> Result<(), DbError> {
+    sql::replace(tx, user, old, new, act.at)
+}

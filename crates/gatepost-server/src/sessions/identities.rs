@@ -1,0 +1,229 @@
+//! Who is behind an access token, right now.
+//!
+//! Two caches stand between a request and the work of finding out. *Verified tokens* saves the signature: a token that
+//! was verified once is known by its hash until it expires or a key is withdrawn. *Identities* saves the query: the
+//! account, its rights and its session, as one row of the database said a moment ago.
+//!
+//! Neither is emptied by searching it. An entry remembers the stamp that its user (or the key ring) had **before** the
+//! database was read; whoever commits a change counts the stamp up, and every entry with the old stamp is dead, also
+//! one that a slow reader is only about to put in. Users share stamps by hash, so a change may cost a stranger one
+//! query more, never an answer that is out of date.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use gatepost_db::{Db, DbError, WriteTx};
+use gatepost_kernel::{Purpose, Timestamp, TokenHash};
+use gatepost_token::{Claims, TokenError};
+use quick_cache::sync::Cache;
+
+use super::sql;
+use crate::accounts::User;
+use crate::http::Rights;
+use crate::ids::{SessionId, UserId};
+use crate::keys::{KeyRing, KeysError};
+
+/// The longest that this node may not know of another node's commit.
+pub const MAX_AGE: Duration = Duration::from_secs(3);
+
+/// How many signed-in sessions are remembered: about 1 KiB each.
+const IDENTITIES: usize = 10_000;
+/// How many verified tokens are remembered: about 200 bytes each.
+const TOKENS: usize = 20_000;
+/// A power of two, so that a stamp is found by masking.
+const STAMPS: usize = 4_096;
+
+const ACCESS_TOKEN: Purpose = Purpose::new("access-token-cache");
+
+/// A session, as far as a signed-in request cares.
+#[derive(Clone)]
+pub struct SessionState {
+    /// Its id.
+    pub id: SessionId,
+    /// The account's epoch when it began.
+    pub epoch: i64,
+    /// Which application mediates it.
+    pub client_id: String,
+    /// When its user last proved who they are.
+    pub proven_at: Timestamp,
+}
+
+/// An account, what it may do, and the session that speaks for it.
+pub struct Identity {
+    /// The account.
+    pub user: User,
+    /// Its roles and permissions.
+    pub rights: Rights,
+    /// The session.
+    pub session: SessionState,
+}
+
+impl Identity {
+    fn is_alive(&self) -> bool {
+        self.user.is_usable() && self.user.auth_epoch == self.session.epoch
+    }
+}
+
+/// What is left of a token once its signature and claims were checked.
+#[derive(Clone, Copy)]
+struct Verified {
+    user: UserId,
+    session: SessionId,
+    epoch: i64,
+    expires: Timestamp,
+    key_stamp: u64,
+}
+
+#[derive(Clone)]
+struct Entry {
+    identity: Arc<Identity>,
+    stamp: u64,
+    loaded: Instant,
+}
+
+/// Why nobody is signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticationError {
+    /// The session or the account behind the token has ended.
+    #[error("the access token is refused: {0}")]
+    Refused(&'static str),
+    /// The token itself is not one of ours, or has expired.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The keys could not be read again.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// The door for access tokens. Cloning shares the caches.
+#[derive(Clone)]
+pub struct Identities(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    keys: KeyRing,
+    tokens: Cache<[u8; 32], Verified>,
+    sessions: Option<Cache<SessionId, Entry>>,
+    stamps: Box<[AtomicU64]>,
+}
+
+impl Identities {
+    /// A door with empty caches. Without `cached`, every request reads the database.
+    pub fn new(db: Db, keys: KeyRing, cached: bool) -> Self {
+        Self(Arc::new(Inner {
+            db,
+            keys,
+            tokens: Cache::new(TOKENS),
+            sessions: cached.then(|| Cache::new(IDENTITIES)),
+            stamps: (0..STAMPS).map(|_| AtomicU64::new(0)).collect(),
+        }))
+    }
+
+    /// Who presents this access token.
+    ///
+    /// # Errors
+    /// [`AuthenticationError::Refused`] with a reason for the log; the client learns only that it is invalid.
+    pub async fn authenticate(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Identity>, AuthenticationError> {
+        let verified = match self.verify(token, now) {
+            // Another node may have made this key a moment ago.
+            Err(AuthenticationError::Token(TokenError::UnknownKey)) if self.0.keys.look_again().await? => {
+                self.verify(token, now)?
+            }
+            verified => verified?,
+        };
+        let identity = self.of_session(verified.user, verified.session).await?;
+        let identity = identity.ok_or(AuthenticationError::Refused("its session or account has ended"))?;
+        if identity.user.id != verified.user || identity.session.epoch != verified.epoch {
+            return Err(AuthenticationError::Refused("it belongs to an earlier epoch of the account"));
+        }
+        Ok(identity)
+    }
+
+    /// The living identity of a session, from the cache or the database.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn of_session(
+        &self,
+        user: UserId,
+        session: SessionId,
+    ) -> Result<Option<Arc<Identity>>, DbError> {
+        let stamp = self.stamp(user).load(Ordering::Acquire);
+        if let Some(cache) = &self.0.sessions
+            && let Some(entry) = cache.get(&session)
+            && entry.stamp == stamp
+            && entry.loaded.elapsed() < MAX_AGE
+        {
+            return Ok(Some(entry.identity));
+        }
+        let loaded = Instant::now();
+        let found = sql::identity(&self.0.db, session).await?.filter(Identity::is_alive).map(Arc::new);
+        if let (Some(cache), Some(identity)) = (&self.0.sessions, &found)
+            && identity.user.id == user
+        {
+            cache.insert(session, Entry { identity: Arc::clone(identity), stamp, loaded });
+        }
+        Ok(found)
+    }
+
+    /// Makes this node forget what it knows of a user once the transaction is durable. To be called by whoever changes
+    /// an account, its roles or one of its sessions.
+    pub fn forget_after_commit(&self, tx: &mut WriteTx<'_>, user: UserId) {
+        let this = self.clone();
+        tx.after_commit(move || {
+            this.stamp(user).fetch_add(1, Ordering::AcqRel);
+        });
+    }
+
+    /// Whose session a token names, whether or not that session still lives: enough to end it.
+    ///
+    /// # Errors
+    /// [`AuthenticationError::Refused`] for what is not a token of ours that has yet to expire.
+    pub fn named_by(&self, token: &str, now: Timestamp) -> Result<(UserId, SessionId), AuthenticationError> {
+        self.verify(token, now).map(|verified| (verified.user, verified.session))
+    }
+
+    fn stamp(&self, user: UserId) -> &AtomicU64 {
+        // The last bytes of a UUIDv7 are random.
+        let bytes = user.as_uuid().into_bytes();
+        &self.0.stamps[usize::from(u16::from_le_bytes([bytes[14], bytes[15]])) & (STAMPS - 1)]
+    }
+
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, AuthenticationError> {
+        let ring = self.0.keys.current();
+        let hash = *TokenHash::of(ACCESS_TOKEN, token).as_bytes();
+        if let Some(verified) = self.0.tokens.get(&hash)
+            && verified.key_stamp == ring.stamp
+        {
+            return if now < verified.expires {
+                Ok(verified)
+            } else {
+                self.0.tokens.remove(&hash);
+                Err(TokenError::Expired.into())
+            };
+        }
+        let claims = ring.verify(token, now)?;
+        let verified =
+            read(&claims, ring.stamp).ok_or(AuthenticationError::Refused("its claims name no session"))?;
+        self.0.tokens.insert(hash, verified);
+        Ok(verified)
+    }
+}
+
+fn read(claims: &Claims, key_stamp: u64) -> Option<Verified> {
+    Some(Verified {
+        user: claims.sub.parse().ok()?,
+        session: claims.sid.parse().ok()?,
+        epoch: claims.epoch,
+        expires: Timestamp::from_secs(claims.exp),
+        key_stamp,
+    })
+}

@@ -1,0 +1,30 @@
+//! Sessions: one sign-in on one device, and the tokens that stand for it.
+//!
+//! Invariants:
+//! * **One mint.** Every session begins in [`open`] and every token leaves through [`Mint::tokens`], which wants a
+//!   [`Grant`]; a grant comes from [`open`] or from a refresh, and [`open`] wants an [`Assurance`], whose only
+//!   constructor checks the state of the account. No path can forget a check.
+//! * A session is bound to the account's `auth_epoch`. When the epoch moves on, the session is dead without being
+//!   touched.
+//! * The refresh tokens of a session are one row, a *family*. The database keeps hashes; at any time at most one token
+//!   of a family can be exchanged for a new one (`docs/adr/0004-refresh-rotation.md`).
+//! * An access token opens our own routes only as long as its session and its account's epoch live, which is read from
+//!   the database or from a cache that a commit on this node empties at once and that other nodes' commits reach
+//!   within [`identities::MAX_AGE`].
+
+mod end;
+pub mod identities;
+mod mint;
+mod model;
+mod refresh;
+mod sql;
+
+pub use end::{end, end_by_refresh_token, purge};
+pub use identities::{Identities, Identity};
+pub use mint::{Device, Drawn, Grant, Mint, Settings, SignIn, Tokens, open};
+pub use model::{Assurance, NotAssured, Proof, RefreshToken};
+pub use refresh::{Exchange, ExchangeError, exchange};
+pub use sql::STATEMENTS;
+
+/// The `client_id` of sign-ins that no other application mediates.
+pub const FIRST_PARTY: &str = "gatepost";

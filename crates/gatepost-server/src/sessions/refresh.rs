@@ -1,0 +1,186 @@
+//! The exchange of a refresh token for the next one.
+//!
+//! The way that nearly every exchange takes is one statement: the compare-and-swap of `sql::ROTATE`. Only when it finds
+//! nothing to swap does a second transaction look at why, and revokes the family if the token was stolen.
+//! `docs/adr/0004-refresh-rotation.md` tells the whole story, with the attacks.
+
+use std::sync::Arc;
+
+use gatepost_db::{Db, DbError, WriteTx};
+use gatepost_kernel::{Purpose, Timestamp, TokenHash};
+
+use super::identities::{Identities, Identity};
+use super::mint::{Grant, Mint};
+use super::model::{Family, Judgement, RefreshToken};
+use super::sql;
+use crate::app::App;
+use crate::audit::{self, Act, Event};
+use crate::ids::{SessionId, UserId};
+
+const FINGERPRINT: Purpose = Purpose::new("refresh-fingerprint");
+
+/// Why there is no new token.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The token is unknown, expired, revoked or stolen, or its account may not be used. The client learns only that it
+    /// is invalid; the reason is for the log.
+    #[error("the refresh token is refused: {0}")]
+    Refused(&'static str),
+    /// The database failed. The client keeps its token and tries again.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// What an exchange needs besides the token.
+pub struct Exchange<'a> {
+    /// The storage.
+    pub db: &'a Db,
+    /// The mint.
+    pub mint: &'a Mint,
+    /// The door whose caches must forget a session that ends.
+    pub identities: &'a Identities,
+    /// The application that presents the token.
+    pub client_id: &'a str,
+    /// Who acts.
+    pub act: Act,
+}
+
+impl<'a> Exchange<'a> {
+    /// An exchange by this application.
+    pub fn by(app: &'a App, client_id: &'a str, act: Act) -> Self {
+        Self { db: &app.db, mint: &app.mint, identities: &app.identities, client_id, act }
+    }
+}
+
+/// Exchanges a refresh token (RFC 6749 section 6, RFC 9700 section 4.14.2).
+///
+/// # Errors
+/// [`ExchangeError::Refused`], after which a stolen family is durably dead, or [`ExchangeError::Db`].
+pub async fn exchange(
+    presented: &str,
+    exchange: Exchange<'_>,
+) -> Result<(Grant, Arc<Identity>), ExchangeError> {
+    let Exchange { db, mint, identities, client_id, act } = exchange;
+    let presented = RefreshToken::parse(presented).ok_or(ExchangeError::Refused("it is malformed"))?;
+    let now = act.at;
+    let fingerprint = fingerprint(client_id, act.user_agent.as_deref());
+    let successor = presented.successor(&mint.random);
+    let sealed = seal(mint, &presented, &successor);
+    let rotation = sql::Rotation {
+        presented: &presented,
+        successor: &successor,
+        sealed_successor: &sealed,
+        fingerprint: &fingerprint,
+        now,
+        idle_until: now.plus(mint.settings.refresh_idle),
+    };
+    let (next, token) = match sql::rotate(db, &rotation).await? {
+        Some(rotated) => {
+            let next = Next {
+                session: rotated.session,
+                user: rotated.user,
+                client_id: rotated.client_id,
+                epoch: rotated.epoch,
+                until: rotated.idle_until,
+            };
+            (next, successor)
+        }
+        None => explain(db, mint, identities, &presented, fingerprint, act).await?,
+    };
+    let identity = identities.of_session(next.user, next.session).await?;
+    let identity = identity
+        .filter(|identity| identity.session.epoch == next.epoch)
+        .ok_or(ExchangeError::Refused("its session or account has ended"))?;
+    let grant = Grant {
+        user: next.user,
+        session: next.session,
+        client_id: next.client_id,
+        epoch: next.epoch,
+        roles: identity.rights.roles.clone(),
+        refresh: token.to_text(),
+        refresh_until: next.until,
+    };
+    Ok((grant, identity))
+}
+
+/// The session that goes on.
+struct Next {
+    session: SessionId,
+    user: UserId,
+    client_id: String,
+    epoch: i64,
+    until: Timestamp,
+}
+
+/// Looks at why there was nothing to swap, and acts on it.
+async fn explain(
+    db: &Db,
+    mint: &Mint,
+    identities: &Identities,
+    presented: &RefreshToken,
+    fingerprint: TokenHash,
+    act: Act,
+) -> Result<(Next, RefreshToken), ExchangeError> {
+    let (selector, validator) = (presented.selector_hash(), presented.validator_hash());
+    let (identities, window) = (identities.clone(), mint.settings.replay_window);
+    // A refusal that must be remembered is an `Ok`: an `Err` would roll the revocation back.
+    let (judgement, family) = db
+        .write(move |tx| {
+            let Some(family) = sql::family_by_selector(tx, &selector)? else {
+                return Ok((Judgement::Dead, None));
+            };
+            let judgement = family.judge(&validator, &fingerprint, act.at, window);
+            if judgement == Judgement::Reuse {
+                revoke(tx, &identities, &family, &act)?;
+            }
+            Ok::<_, DbError>((judgement, Some(family)))
+        })
+        .await?;
+    match (judgement, family) {
+        (Judgement::Replay, Some(family)) => {
+            let token = open_sealed(mint, presented, &family)
+                .ok_or(ExchangeError::Refused("its successor cannot be opened"))?;
+            let next = Next {
+                session: family.session,
+                user: family.user,
+                client_id: family.client_id,
+                epoch: family.epoch,
+                until: family.idle_until,
+            };
+            Ok((next, token))
+        }
+        (Judgement::Replay | Judgement::Dead, _) => {
+            Err(ExchangeError::Refused("it is unknown, expired or ended"))
+        }
+        (Judgement::Mismatch, _) => Err(ExchangeError::Refused("another client repeats an exchange")),
+        (Judgement::Reuse, _) => Err(ExchangeError::Refused("it was replaced before: its family is revoked")),
+    }
+}
+
+fn revoke(tx: &mut WriteTx<'_>, identities: &Identities, family: &Family, act: &Act) -> Result<(), DbError> {
+    metrics::counter!("refresh_reuse_detected_total").increment(1);
+    identities.forget_after_commit(tx, family.user);
+    sql::end_session(tx, family.session, "revoked", "refresh_reuse", act.at)?;
+    audit::record(tx, act, &Event::RefreshReuseDetected { user: family.user, session: family.session })
+}
+
+/// What ties a repeated exchange to the client that made the first: what it calls itself, without its address, because
+/// phones change networks.
+fn fingerprint(client_id: &str, user_agent: Option<&str>) -> TokenHash {
+    TokenHash::of(FINGERPRINT, format!("{client_id}\0{}", user_agent.unwrap_or_default()))
+}
+
+/// Seals the successor under a key that takes the presented token to derive: the database and the server's key
+/// together cannot open it.
+fn seal(mint: &Mint, presented: &RefreshToken, successor: &RefreshToken) -> Vec<u8> {
+    mint.successors
+        .salted(presented.validator())
+        .seal(presented.validator_hash().as_bytes(), successor.validator())
+}
+
+fn open_sealed(mint: &Mint, presented: &RefreshToken, family: &Family) -> Option<RefreshToken> {
+    let key = mint.successors.salted(presented.validator());
+    let opened = key.open(presented.validator_hash().as_bytes(), family.sealed_successor.as_deref()?)?;
+    let validator = opened.expose().as_slice().try_into().ok()?;
+    Some(presented.with_validator(validator))
+}

@@ -1,0 +1,57 @@
+//! What every successful sign-in answers.
+
+use gatepost_kernel::Secret;
+use gatepost_problem::{ApiResult, Problem};
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::accounts::{User, UserBody};
+use crate::http::Rights;
+use crate::sessions::{Grant, Mint};
+
+/// Tokens and whose they are.
+#[derive(Serialize, ToSchema)]
+pub struct AuthResponse {
+    /// An RFC 9068 JWT, to be sent as `Authorization: Bearer …`.
+    #[serde(serialize_with = "shown_once")]
+    #[schema(value_type = String)]
+    access_token: Secret<String>,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds until the access token expires.
+    #[schema(example = 900)]
+    expires_in: u64,
+    /// Opaque; good for one exchange.
+    #[serde(serialize_with = "shown_once")]
+    #[schema(value_type = String)]
+    refresh_token: Secret<String>,
+    /// Seconds until the refresh token expires if it is not used.
+    #[schema(example = 604_800)]
+    refresh_expires_in: u64,
+    /// Who is signed in.
+    user: UserBody,
+}
+
+impl AuthResponse {
+    /// Has the mint make the tokens of a grant.
+    ///
+    /// # Errors
+    /// 500 when they cannot be signed.
+    pub fn of(mint: &Mint, grant: &Grant, user: &User, rights: &Rights) -> ApiResult<Self> {
+        let tokens = mint.tokens(grant).map_err(Problem::internal)?;
+        Ok(Self {
+            access_token: tokens.access_token,
+            token_type: "Bearer",
+            expires_in: tokens.expires_in,
+            refresh_token: tokens.refresh_token,
+            refresh_expires_in: tokens.refresh_expires_in,
+            user: UserBody::new(user, rights),
+        })
+    }
+}
+
+/// This body is the one place where a token is meant to be seen.
+pub(super) fn shown_once<S: Serializer>(token: &Secret<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(token.expose())
+}

@@ -1,0 +1,157 @@
+//! `PUT /api/v1/users/me/password`: a new password, and the end of everything that the old one had opened.
+
+use axum::extract::State;
+use gatepost_db::{DbError, WriteTx};
+use gatepost_kernel::Secret;
+use gatepost_problem::{ApiResult, Check, Json, Problem, ProblemType};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answer::AuthResponse;
+use super::password::{PasswordField, SignedIn, believe_new_password, hash_problem};
+use crate::accounts;
+use crate::app::App;
+use crate::audit::{self, Act, Event};
+use crate::http::{Caller, storage_problem};
+use crate::passwords::{self, Password, PasswordHash};
+use crate::sessions::{self, Assurance, Device, Drawn, FIRST_PARTY, Mint, Proof, SignIn};
+
+/// The old and the new password.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ChangePasswordRequest, example = json!({
+    "current_password": "correct horse battery staple", "new_password": "seven lanterns under the pier"
+}))]
+pub(super) struct Request {
+    /// The present password.
+    #[schema(value_type = String, format = Password)]
+    current_password: Secret<String>,
+    /// At least 12 characters, and hard to guess.
+    #[schema(value_type = String, format = Password)]
+    new_password: Secret<String>,
+}
+
+/// Change your password
+///
+/// Every session of the account ends, on all devices; the answer carries a new one for this device.
+#[utoipa::path(
+    put,
+    path = "/api/v1/users/me/password",
+    operation_id = "users_me_change_password",
+    tag = "account",
+    request_body = Request,
+    responses(
+        (status = 200, body = AuthResponse),
+        (status = 401, body = Problem, description = "`invalid_token`"),
+        (status = 403, body = Problem, description = "`invalid_current_password`"),
+        (status = 422, body = Problem, description = "`validation_failed`, with `password_…` codes"),
+    ),
+    security(("bearer" = []), ("password" = [])),
+)]
+pub(super) async fn handler(
+    State(app): State<App>,
+    caller: Caller,
+    act: Act,
+    Json(request): Json<Request>,
+) -> ApiResult<Json<AuthResponse>> {
+    let field = PasswordField {
+        pointer: "/new_password",
+        email: Some(&caller.user.email),
+        username: caller.user.username.as_deref(),
+    };
+    let mut check = Check::new();
+    let new = believe_new_password(&app, &mut check, request.new_password, &field);
+    let (new,) = check.values((new,))?;
+
+    let (user, history) = (caller.user.id, app.config.passwords.history);
+    let (stored, former) = app
+        .db
+        .read(move |tx| {
+            Ok::<_, DbError>((passwords::hash_of(tx, user)?, passwords::history_of(tx, user, history)?))
+        })
+        .await
+        .map_err(storage_problem)?;
+    let wrong = || Problem::new(ProblemType::InvalidCurrentPassword);
+    let current = Password::parse(request.current_password).map_err(|_| wrong())?;
+    if !app.hasher.verify(current, stored).await.map_err(hash_problem)?.matched {
+        return Err(wrong());
+    }
+    if app.hasher.verify_any(new.clone(), former).await.map_err(hash_problem)? {
+        let mut check = Check::new();
+        check.refuse(
+            "/new_password",
+            "password_reused",
+            format!("The last {history} passwords cannot be used again."),
+        );
+        check.finish()?;
+    }
+    let hash = app.hasher.hash(new).await.map_err(hash_problem)?;
+
+    let change = Change {
+        act: act.by(user),
+        caller,
+        hash,
+        history,
+        drawn: app.mint.draw(Device::default()),
+        mint: app.mint.clone(),
+    };
+    let identities = app.identities.clone();
+    let signed_in = app
+        .db
+        .write(move |tx| {
+            identities.forget_after_commit(tx, user);
+            change.apply(tx)
+        })
+        .await?;
+    AuthResponse::of(&app.mint, &signed_in.grant, &signed_in.user, &signed_in.rights).map(Json)
+}
+
+struct Change {
+    act: Act,
+    caller: Caller,
+    hash: PasswordHash,
+    history: u8,
+    drawn: Drawn,
+    mint: Mint,
+}
+
+/// Why the password was not changed after all.
+enum Error {
+    /// The account changed while the hashes were computed: what was verified is out of date.
+    Overtaken,
+    Db(DbError),
+}
+
+impl From<DbError> for Error {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Overtaken => Self::invalid_bearer(),
+            Error::Db(error) => storage_problem(error),
+        }
+    }
+}
+
+impl Change {
+    /// One transaction: hash, history, epoch (which ends every session), audit, and the new session.
+    fn apply(&self, tx: &mut WriteTx<'_>) -> Result<SignedIn, Error> {
+        let (act, user) = (&self.act, self.caller.user.id);
+        let current = accounts::by_id(tx, user)?;
+        if current.is_none_or(|current| current.auth_epoch != self.caller.session.epoch) {
+            return Err(Error::Overtaken);
+        }
+        passwords::set(tx, act, user, &self.hash, self.history)?;
+        audit::record(tx, act, &Event::PasswordChanged { user })?;
+        let user = accounts::bump_epoch(tx, user, act.at)?;
+        let proof = Proof::Password { epoch: user.auth_epoch };
+        let assurance = Assurance::establish(&user, proof).map_err(|_| Error::Overtaken)?;
+        let rights = self.caller.rights.clone();
+        let sign_in = SignIn { assurance, client_id: FIRST_PARTY, drawn: &self.drawn, roles: &rights.roles };
+        let grant = sessions::open(tx, &self.mint, act, &sign_in)?;
+        Ok(SignedIn { grant, user, rights })
+    }
+}

@@ -1,0 +1,180 @@
+//! Signing in with a password, whichever dialect asked; and what a new password must be.
+
+use gatepost_db::DbError;
+use gatepost_kernel::Secret;
+use gatepost_problem::{Check, OAuthCode, OAuthError, Problem, ProblemType};
+
+use crate::access;
+use crate::accounts::{self, LoginIdentifier, User};
+use crate::app::App;
+use crate::audit::Act;
+use crate::http::{Rights, storage_oauth_error, storage_problem};
+use crate::passwords::{self, Context, HashError, Password};
+use crate::sessions::{self, Assurance, Device, Grant, Proof, SignIn};
+
+/// What a password sign-in needs.
+pub(super) struct Attempt {
+    /// As typed.
+    pub(super) identifier: String,
+    /// As typed.
+    pub(super) password: Secret<String>,
+    /// What the user calls this device.
+    pub(super) device: Device,
+    /// Which application mediates.
+    pub(super) client_id: &'static str,
+}
+
+/// A session that was just opened, and for whom.
+pub(super) struct SignedIn {
+    pub(super) grant: Grant,
+    pub(super) user: User,
+    pub(super) rights: Rights,
+}
+
+/// Why nobody was signed in.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// No such account, another password, no password, disabled: the client must not learn which.
+    #[error("the credentials are wrong or the account may not be used")]
+    InvalidCredentials,
+    /// Longer than any password may be. Refused before any work, whoever it is for.
+    #[error("the password is too long")]
+    PasswordTooLong,
+    /// No hash could be computed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Checks the password and opens a session.
+pub(super) async fn sign_in(app: &App, act: Act, attempt: Attempt) -> Result<SignedIn, Refusal> {
+    let Attempt { identifier, password, device, client_id } = attempt;
+    let password = Password::parse(password).map_err(|_| Refusal::PasswordTooLong)?;
+    let found = match LoginIdentifier::parse(&identifier) {
+        Ok(identifier) => {
+            app.db
+                .read(move |tx| {
+                    let Some(user) = accounts::by_identifier(tx, &identifier)? else { return Ok(None) };
+                    let hash = passwords::hash_of(tx, user.id)?;
+                    Ok::<_, DbError>(Some((user, hash)))
+                })
+                .await?
+        }
+        // What cannot be a name is answered like a name that nobody has.
+        Err(_) => None,
+    };
+    let (user, stored) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
+    // The hasher does the same work whether or not there is anything to compare with.
+    let verdict = app.hasher.verify(password, stored.clone()).await?;
+    let (true, Some(user), Some(stored)) = (verdict.matched, user, stored) else {
+        return Err(Refusal::InvalidCredentials);
+    };
+
+    let (user, epoch) = (user.id, user.auth_epoch);
+    let drawn = app.mint.draw(device);
+    let (mint, identities) = (app.mint.clone(), app.identities.clone());
+    app.db
+        .write(move |tx| {
+            // The account as it is now: it may have changed while the hash was computed.
+            let current = accounts::by_id(tx, user)?.ok_or(Refusal::InvalidCredentials)?;
+            let assurance = Assurance::establish(&current, Proof::Password { epoch })
+                .map_err(|_| Refusal::InvalidCredentials)?;
+            if let Some(better) = &verdict.rehash {
+                passwords::upgrade(tx, &act, user, &stored, better)?;
+            }
+            let rights = access::rights_of(tx, user)?;
+            let sign_in = SignIn { assurance, client_id, drawn: &drawn, roles: &rights.roles };
+            let grant = sessions::open(tx, &mint, &act, &sign_in)?;
+            identities.forget_after_commit(tx, user);
+            let user = accounts::mark_signed_in(tx, user, act.at)?;
+            Ok(SignedIn { grant, user, rights })
+        })
+        .await
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::InvalidCredentials => Self::new(ProblemType::InvalidCredentials),
+            Refusal::PasswordTooLong => too_long("/password"),
+            Refusal::Hash(error) => hash_problem(error),
+            Refusal::Db(error) => storage_problem(error),
+        }
+    }
+}
+
+impl From<Refusal> for OAuthError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::InvalidCredentials => {
+                Self::new(OAuthCode::InvalidGrant).description("The credentials are invalid.")
+            }
+            Refusal::PasswordTooLong => {
+                Self::new(OAuthCode::InvalidRequest).description("A password has at most 1,024 bytes.")
+            }
+            Refusal::Hash(HashError::Busy) => {
+                Self::new(OAuthCode::TemporarilyUnavailable).retry_after(BUSY_SECONDS).cause(HashError::Busy)
+            }
+            Refusal::Hash(error) => Self::internal(error),
+            Refusal::Db(error) => storage_oauth_error(error),
+        }
+    }
+}
+
+/// When the hashing queue is full: long enough for it to empty.
+const BUSY_SECONDS: u32 = 2;
+
+pub(crate) fn hash_problem(error: HashError) -> Problem {
+    match error {
+        HashError::Busy => Problem::new(ProblemType::Busy).retry_after(BUSY_SECONDS).cause(error),
+        HashError::UnknownPepper(_) | HashError::Failed => Problem::internal(error),
+    }
+}
+
+fn too_long(pointer: &str) -> Problem {
+    let mut check = Check::new();
+    let detail = "A password has at most 1,024 bytes.";
+    check.refuse(pointer, "password_too_long", detail);
+    check.finish().err().unwrap_or_else(|| Problem::internal(detail))
+}
+
+/// Whose password it is to be, so that their own names are not accepted.
+pub struct PasswordField<'a> {
+    /// The JSON pointer of the field.
+    pub pointer: &'static str,
+    /// The address of the account.
+    pub email: Option<&'a str>,
+    /// The username of the account.
+    pub username: Option<&'a str>,
+}
+
+/// Judges a new password and notes all that is wrong with it.
+pub fn believe_new_password(
+    app: &App,
+    check: &mut Check,
+    typed: Secret<String>,
+    of: &PasswordField<'_>,
+) -> Option<Password> {
+    let Ok(password) = Password::parse(typed) else {
+        check.refuse(of.pointer, "password_too_long", "A password has at most 1,024 bytes.");
+        return None;
+    };
+    let context = Context {
+        app_name: None,
+        public_host: app.config.server.public_url.as_ref().map(|url| url.host()),
+        email: of.email,
+        username: of.username,
+        second_factor: false,
+    };
+    match app.config.passwords.policy.check(&password, &context) {
+        Ok(()) => Some(password),
+        Err(weaknesses) => {
+            for weakness in weaknesses {
+                check.refuse(of.pointer, weakness.code(), weakness.detail());
+            }
+            None
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `POST /oauth/token` (RFC 6749 section 3.2): the password grant of first-party form logins, and the refresh grant.
+
+use axum::extract::State;
+use gatepost_kernel::Secret;
+use gatepost_problem::{Form, OAuthCode, OAuthError, OAuthResult};
+use http::HeaderMap;
+use http::header::{CACHE_CONTROL, PRAGMA};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::answer::shown_once;
+use super::client::{FormClient, identify};
+use super::password::{Attempt, sign_in};
+use crate::app::App;
+use crate::audit::Act;
+use crate::http::storage_oauth_error;
+use crate::sessions::{Device, Exchange, ExchangeError, Grant, exchange};
+
+/// The longest `scope` that is looked at.
+const SCOPE_LENGTH: usize = 1_024;
+
+/// A token request. Which fields it needs depends on `grant_type`.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = TokenRequest, example = json!({
+    "grant_type": "password", "username": "ada@example.com", "password": "correct horse battery staple"
+}))]
+pub(super) struct Request {
+    /// `password` or `refresh_token`.
+    #[serde(default)]
+    grant_type: Option<String>,
+    /// For `password`: the address or the username.
+    #[serde(default)]
+    username: Option<String>,
+    /// For `password`: the password.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<Secret<String>>,
+    /// For `refresh_token`: the newest refresh token of the session.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    refresh_token: Option<Secret<String>>,
+    /// Our own applications are `gatepost` and need not say so.
+    #[serde(default)]
+    client_id: Option<String>,
+    /// Our own applications have none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    client_secret: Option<Secret<String>>,
+    /// Ignored: our own applications have no scopes.
+    #[serde(default)]
+    scope: Option<String>,
+}
+
+/// A token answer (RFC 6749 section 5.1).
+#[derive(Serialize, ToSchema)]
+pub(super) struct TokenResponse {
+    /// An RFC 9068 JWT.
+    #[serde(serialize_with = "shown_once")]
+    #[schema(value_type = String)]
+    access_token: Secret<String>,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds until the access token expires.
+    #[schema(example = 900)]
+    expires_in: u64,
+    /// Opaque; good for one exchange.
+    #[serde(serialize_with = "shown_once")]
+    #[schema(value_type = String)]
+    refresh_token: Secret<String>,
+    /// What was granted: nothing but the account itself.
+    #[schema(example = "")]
+    scope: &'static str,
+}
+
+/// Get tokens (OAuth 2)
+#[utoipa::path(
+    post,
+    path = "/oauth/token",
+    operation_id = "oauth_token",
+    tag = "sign-in",
+    request_body(content = Request, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, body = TokenResponse),
+        (status = 400, body = OAuthError, description = "`invalid_request`, `invalid_grant`, `invalid_scope` or `unsupported_grant_type`"),
+        (status = 401, body = OAuthError, description = "`invalid_client`"),
+        (status = 503, body = OAuthError, description = "`temporarily_unavailable`"),
+    ),
+)]
+pub(super) async fn handler(
+    State(app): State<App>,
+    act: Act,
+    headers: HeaderMap,
+    Form(request): Form<Request>,
+) -> OAuthResult<impl axum::response::IntoResponse> {
+    let form = FormClient {
+        id: request.client_id.as_deref(),
+        secret: request.client_secret.as_ref().map(|secret| secret.expose().as_str()),
+    };
+    let client_id = identify(&headers, &form)?;
+    if request.scope.as_ref().is_some_and(|scope| scope.len() > SCOPE_LENGTH) {
+        return Err(OAuthError::new(OAuthCode::InvalidScope).description("The scope is too long."));
+    }
+    let grant = match request.grant_type.as_deref() {
+        Some("password") if app.config.tokens.password_grant => {
+            let attempt = Attempt {
+                identifier: required(request.username, "username")?,
+                password: required(request.password, "password")?,
+                device: Device::default(),
+                client_id,
+            };
+            sign_in(&app, act, attempt).await?.grant
+        }
+        Some("refresh_token") => {
+            let token = required(request.refresh_token, "refresh_token")?;
+            let exchanged = exchange(token.expose(), Exchange::by(&app, client_id, act)).await;
+            exchanged.map_err(refresh_error)?.0
+        }
+        Some(_) => return Err(OAuthError::new(OAuthCode::UnsupportedGrantType)),
+        None => return Err(missing("grant_type")),
+    };
+    let no_store = [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")];
+    Ok((no_store, gatepost_problem::Json(response(&app, &grant)?)))
+}
+
+fn response(app: &App, grant: &Grant) -> OAuthResult<TokenResponse> {
+    let tokens = app.mint.tokens(grant).map_err(OAuthError::internal)?;
+    Ok(TokenResponse {
+        access_token: tokens.access_token,
+        token_type: "Bearer",
+        expires_in: tokens.expires_in,
+        refresh_token: tokens.refresh_token,
+        scope: "",
+    })
+}
+
+fn required<T>(value: Option<T>, name: &'static str) -> OAuthResult<T> {
+    value.ok_or_else(|| missing(name))
+}
+
+fn missing(name: &'static str) -> OAuthError {
+    OAuthError::new(OAuthCode::InvalidRequest).description(format!("The parameter {name} is missing."))
+}
+
+fn refresh_error(error: ExchangeError) -> OAuthError {
+    match error {
+        ExchangeError::Db(error) => storage_oauth_error(error),
+        refused @ ExchangeError::Refused(_) => OAuthError::new(OAuthCode::InvalidGrant)
+            .description("The refresh token is invalid.")
+            .cause(refused),
+    }
+}

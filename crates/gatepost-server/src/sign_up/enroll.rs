@@ -1,0 +1,104 @@
+//! Making an account with its password and roles, whoever asks for it.
+
+use gatepost_db::WriteTx;
+use gatepost_kernel::{Id, Secret};
+use gatepost_problem::{ApiResult, Check, Problem};
+
+use crate::access::{self, ADMIN, USER};
+use crate::accounts::{self, Email, NewUser, ProfileInput, User};
+use crate::app::App;
+use crate::audit::Act;
+use crate::passwords::{self, HashError, PasswordHash};
+use crate::sign_in::{PasswordField, believe_new_password};
+
+/// What somebody wants an account with.
+pub struct NewAccount {
+    /// As typed.
+    pub email: String,
+    /// As typed.
+    pub password: Secret<String>,
+    /// The other fields.
+    pub profile: ProfileInput,
+}
+
+/// An account that was believed and whose password is hashed: all that is left is to write it.
+#[derive(Clone)]
+pub struct Enrolment {
+    new: NewUser,
+    hash: PasswordHash,
+    history: u8,
+    owner: bool,
+}
+
+/// Why an account could not be prepared.
+pub enum EnrolmentError {
+    /// Fields are wrong.
+    Invalid(Problem),
+    /// The password could not be hashed now.
+    Hash(HashError),
+}
+
+impl From<EnrolmentError> for Problem {
+    fn from(error: EnrolmentError) -> Self {
+        match error {
+            EnrolmentError::Invalid(problem) => problem,
+            EnrolmentError::Hash(error) => crate::sign_in::hash_problem(error),
+        }
+    }
+}
+
+impl Enrolment {
+    /// Checks everything, notes all that is wrong at once, and hashes the password. `owner` makes an administrator whose
+    /// address is taken to be theirs; `by` says in the audit trail how it came about.
+    ///
+    /// # Errors
+    /// [`EnrolmentError`].
+    pub async fn prepare(
+        app: &App,
+        account: NewAccount,
+        owner: bool,
+        by: &'static str,
+    ) -> Result<Self, EnrolmentError> {
+        let NewAccount { email, password, profile } = account;
+        let (email, profile, password) =
+            Self::believe(app, &email, password, profile).map_err(EnrolmentError::Invalid)?;
+        let hash = app.hasher.hash(password).await.map_err(EnrolmentError::Hash)?;
+        let id = Id::generate(app.clock.now(), &app.random);
+        let new = NewUser { id, email, verified: owner, profile, by };
+        Ok(Self { new, hash, history: app.config.passwords.history, owner })
+    }
+
+    fn believe(
+        app: &App,
+        email: &str,
+        password: Secret<String>,
+        profile: ProfileInput,
+    ) -> ApiResult<(Email, accounts::ProfileChange, passwords::Password)> {
+        let mut check = Check::new();
+        let username = match &profile.username {
+            accounts::Patch::Set(name) => Some(name.clone()),
+            accounts::Patch::Keep | accounts::Patch::Clear => None,
+        };
+        let field = PasswordField { pointer: "/password", email: Some(email), username: username.as_deref() };
+        let password = believe_new_password(app, &mut check, password, &field);
+        let email = check.field("/email", Email::parse(email));
+        let profile = profile.check(&mut check);
+        check.values((email, profile, password))
+    }
+}
+
+/// Writes the account, its password and its roles.
+///
+/// # Errors
+/// Which of its names is taken, or what the database says.
+pub fn enroll(tx: &mut WriteTx<'_>, act: &Act, enrolment: Enrolment) -> Result<User, accounts::Error> {
+    let Enrolment { new, hash, history, owner } = enrolment;
+    let user = accounts::create(tx, act, new)?;
+    passwords::set(tx, act, user.id, &hash, history)?;
+    access::grant(tx, act, user.id, USER)?;
+    if owner {
+        access::grant(tx, act, user.id, ADMIN)?;
+    }
+    // The roles have counted the version up.
+    accounts::by_id(tx, user.id)?.ok_or(accounts::Error::NotFound)
+}

@@ -1,0 +1,32 @@
+//! Sign-up: how accounts come to be.
+//!
+//! Invariants:
+//! * Account, password, role and session of a registration are one transaction.
+//! * No field of a request can give rights: roles and standing are no fields, and unknown fields are refused.
+//! * The first owner comes to be through a one-time link or the command line, never through a default password. The link's
+//!   token is consumed in the transaction that makes the owner.
+
+mod enroll;
+mod register;
+mod setup;
+mod setup_link;
+mod setup_page;
+mod sql;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+pub use enroll::{Enrolment, EnrolmentError, NewAccount, enroll};
+pub use setup_link::{SetupLink, has_owner, make_setup_link};
+pub use sql::STATEMENTS;
+
+/// The operations of this feature.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(register::handler))
+        .routes(routes!(setup::handler))
+        .route("/setup", axum::routing::get(setup_page::page))
+        .route("/setup/style.css", axum::routing::get(setup_page::style))
+}

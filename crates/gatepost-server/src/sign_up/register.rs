@@ -1,0 +1,100 @@
+//! `POST /api/v1/auth/register`: a stranger makes an account.
+
+use axum::extract::State;
+use gatepost_kernel::Secret;
+use gatepost_problem::{ApiResult, Json, Problem};
+use http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::enroll::{Enrolment, NewAccount, enroll};
+use super::setup_link::admit;
+use crate::accounts::{Patch, ProfileInput};
+use crate::app::App;
+use crate::audit::Act;
+use crate::sessions::{Device, Proof};
+use crate::sign_in::AuthResponse;
+
+/// A new account.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RegisterRequest, example = json!({
+    "email": "ada@example.com", "password": "correct horse battery staple", "username": "ada", "first_name": "Ada"
+}))]
+pub(super) struct Request {
+    /// Where mail arrives; also a name to sign in with, in any letter case.
+    email: String,
+    /// At least 12 characters, and hard to guess.
+    #[schema(value_type = String, format = Password)]
+    password: Secret<String>,
+    /// 3 to 32 letters, digits, `.`, `_` or `-`; another name to sign in with.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    username: Patch<String>,
+    /// E.164, such as `+441632960961`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    phone_number: Patch<String>,
+    /// At most 100 characters.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    first_name: Patch<String>,
+    /// At most 100 characters.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    last_name: Patch<String>,
+    /// At most 500 characters.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    bio: Patch<String>,
+    /// An https address of at most 500 characters.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    avatar_url: Patch<String>,
+    /// ISO 3166-1 alpha-2, such as `GB`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    country: Patch<String>,
+}
+
+/// Create an account
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/register",
+    operation_id = "auth_register",
+    tag = "sign-up",
+    request_body = Request,
+    responses(
+        (status = 201, body = AuthResponse),
+        (status = 409, body = Problem, description = "`email_taken`, `username_taken`, `phone_taken`"),
+        (status = 422, body = Problem, description = "`validation_failed`"),
+        (status = 503, body = Problem, description = "`busy`: try again after `Retry-After` seconds"),
+    ),
+)]
+pub(super) async fn handler(
+    State(app): State<App>,
+    act: Act,
+    Json(request): Json<Request>,
+) -> ApiResult<(StatusCode, Json<AuthResponse>)> {
+    let profile = ProfileInput {
+        username: request.username,
+        phone_number: request.phone_number,
+        first_name: request.first_name,
+        last_name: request.last_name,
+        bio: request.bio,
+        avatar_url: request.avatar_url,
+        country: request.country,
+    };
+    let account = NewAccount { email: request.email, password: request.password, profile };
+    let enrolment = Enrolment::prepare(&app, account, false, "register").await?;
+
+    let (mint, drawn) = (app.mint.clone(), app.mint.draw(Device::default()));
+    let signed_in = app
+        .db
+        .write(move |tx| {
+            let user = enroll(tx, &act, enrolment.clone())?;
+            admit(tx, &mint, &act, (&user, Proof::NewAccount), &drawn)
+        })
+        .await?;
+    let (grant, user, rights) = signed_in;
+    Ok((StatusCode::CREATED, Json(AuthResponse::of(&app.mint, &grant, &user, &rights)?)))
+}
