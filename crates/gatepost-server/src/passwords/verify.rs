@@ -165,6 +165,7 @@ impl Workbench {
                 pbkdf2::derive(algorithm, *iterations, salt, text, &mut tag);
             }
             Scheme::Scrypt { log_n, r, p, salt, .. } => {
+                // The library allocates. glibc may keep that memory (see RESERVED_BLOCKS) until the process ends.
                 let params = scrypt::Params::new(*log_n, *r, *p).map_err(|_| HashError::Failed)?;
                 scrypt::scrypt(text, salt, &params, &mut tag).map_err(|_| HashError::Failed)?;
             }
