@@ -105,7 +105,8 @@ impl PasswordPolicy {
         }
     }
 
-    /// Judges a password that somebody wants to set. The longest password takes a few milliseconds.
+    /// Judges a password that somebody wants to set. That takes less than 1 ms of computing for a usual one and
+    /// about 15 ms for the worst.
     ///
     /// # Errors
     /// Everything that is wrong with it, so that one answer is enough to choose a better one.
