@@ -72,6 +72,7 @@ fn numbered_parameters(text: &str) -> String {
 macro_rules! statements {
     (@each [$($known:ident)*]) => {
         /// Every statement of this file; tests prepare them all on both engines.
+        #[allow(unreachable_pub, clippy::allow_attributes, reason = "public or not, as the module around it is")]
         pub static STATEMENTS: &[&$crate::Statement] = &[$(&$known),*];
     };
     (@each [$($known:ident)*] $(#[$doc:meta])* $name:ident = sqlite $sqlite:expr, postgres $postgres:expr; $($rest:tt)*) => {

@@ -21,6 +21,9 @@ pub(super) fn render(text: &str, part: Part, dialect: Dialect) -> Result<String,
             "-- engine: postgres" => audience = Some(Dialect::Postgres),
             "-- engine: both" => audience = None,
             other if other.starts_with("-- engine:") => return Err("unknown engine"),
+            other if ends_a_transaction(other) => {
+                return Err("a migration is one transaction: it cannot end it");
+            }
             _ if section == Some(part) && audience.is_none_or(|audience| audience == dialect) => {
                 out.push_str(line);
                 out.push('\n');
@@ -46,13 +49,23 @@ pub(super) fn render(text: &str, part: Part, dialect: Dialect) -> Result<String,
     Ok(out)
 }
 
+/// Whether a line begins with a statement that would commit half of the migration. (`END` also closes a trigger.)
+fn ends_a_transaction(line: &str) -> bool {
+    let word: String = line.chars().take_while(char::is_ascii_alphabetic).collect();
+    ["COMMIT", "ROLLBACK"].iter().any(|end| word.eq_ignore_ascii_case(end))
+}
+
 /// How each engine spells a token.
 const TOKENS: &[(&str, &str, &str)] = &[
     ("{uuid}", "BLOB", "UUID"),
     ("{bytes}", "BLOB", "BYTEA"),
     ("{int}", "INTEGER", "BIGINT"),
     ("{bool}", "INTEGER", "BOOLEAN"),
-    ("{serial}", "INTEGER PRIMARY KEY AUTOINCREMENT", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+    (
+        "{serial}",
+        "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT",
+        "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    ),
     ("{strict}", "STRICT", ""),
 ];
 

@@ -133,7 +133,7 @@ impl Worker {
                 End::Conflict => {
                     metrics::counter!("db_conflicts_total").increment(1);
                     let pause = part_of(longest, &self.options.random);
-                    self.runtime.block_on(tokio::time::sleep(pause));
+                    self.runtime.block_on(async { tokio::time::sleep(pause).await });
                     longest = (longest * 2).min(LONGEST_PAUSE);
                 }
             }

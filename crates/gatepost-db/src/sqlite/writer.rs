@@ -16,10 +16,15 @@ use crate::job::{Job, Mode, Ran, run_hooks};
 use crate::tx::Hook;
 use crate::{DbError, Options};
 
-/// A batch ends after so many jobs, …
-const MOST_JOBS: usize = 256;
-/// … or after so much work, so that the first job's caller does not wait for the last one's.
-const MOST_WORK: Duration = Duration::from_millis(5);
+/// When a batch ends.
+struct Limits {
+    /// After so many jobs, …
+    jobs: usize,
+    /// … or after so much work, so that the first job's caller does not wait for the last one's.
+    work: Duration,
+}
+
+const LIMITS: Limits = Limits { jobs: 256, work: Duration::from_millis(5) };
 
 /// The connection can no longer be trusted: the thread ends, and with it the queue.
 struct Untrusted;
@@ -36,7 +41,7 @@ pub(super) fn run(mut connection: Connection, jobs: &Receiver<Job>, options: &Op
         let next = if first.mode == Mode::Migration {
             migrate(&mut connection, first, options).map(|()| None)
         } else {
-            commit_batch(&mut connection, first, jobs, options)
+            commit_batch(&mut connection, first, jobs, options, &LIMITS)
         };
         match next {
             Ok(job) => carried = job,
@@ -62,6 +67,7 @@ fn commit_batch(
     first: Job,
     jobs: &Receiver<Job>,
     options: &Options,
+    limits: &Limits,
 ) -> Result<Option<Job>, Untrusted> {
     if let Err(error) = transaction_control(connection, "BEGIN IMMEDIATE") {
         first.settle(Err(error));
@@ -90,7 +96,7 @@ fn commit_batch(
                 }
             }
         }
-        if batch.len() < MOST_JOBS && started.elapsed() < MOST_WORK {
+        if batch.len() < limits.jobs && started.elapsed() < limits.work {
             next = jobs.try_recv().ok();
         }
     }
@@ -244,16 +250,4 @@ fn switch_foreign_keys(connection: &Connection, on: bool) -> Result<(), DbError>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_unconfirmed_sync_is_fatal_and_a_full_disk_is_not() {
-        let failure = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-        assert!(is_failed_fsync(&failure(ffi::SQLITE_IOERR_FSYNC)));
-        assert!(is_failed_fsync(&failure(ffi::SQLITE_IOERR_DIR_FSYNC)));
-        assert!(!is_failed_fsync(&failure(ffi::SQLITE_IOERR_WRITE)));
-        assert!(!is_failed_fsync(&failure(ffi::SQLITE_FULL)));
-        assert!(matches!(engine("test")(failure(ffi::SQLITE_FULL)), DbError::StorageFull));
-    }
-}
+mod tests;
