@@ -1,7 +1,7 @@
 -- The one-time link that makes the first owner. There is at most one, and only its hash is kept.
 -- up
 CREATE TABLE setup_link (
-    only {int} NOT NULL PRIMARY KEY CHECK (only = 1),
+    slot {int} NOT NULL PRIMARY KEY CHECK (slot = 1),
     token_hash {bytes} NOT NULL,
     expires_at {int} NOT NULL,
     created_at {int} NOT NULL

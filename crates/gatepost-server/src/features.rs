@@ -53,7 +53,7 @@ macro_rules! migration {
         Migration {
             number: $number,
             name: $name,
-            text: include_str!(concat!("../migrations/", stringify!($number), "_", $name, ".sql")),
+            text: include_str!(concat!("../migrations/", $name, ".sql")),
         }
     };
 }
@@ -62,12 +62,12 @@ macro_rules! migration {
 pub static MIGRATIONS: MigrationSet = MigrationSet {
     name: "gatepost",
     migrations: &[
-        migration!(0001, "audit"),
-        migration!(0002, "keys"),
-        migration!(0003, "accounts"),
-        migration!(0004, "passwords"),
-        migration!(0005, "access"),
-        migration!(0006, "sessions"),
-        migration!(0007, "sign_up"),
+        migration!(1, "0001_audit"),
+        migration!(2, "0002_keys"),
+        migration!(3, "0003_accounts"),
+        migration!(4, "0004_passwords"),
+        migration!(5, "0005_access"),
+        migration!(6, "0006_sessions"),
+        migration!(7, "0007_sign_up"),
     ],
 };

@@ -55,6 +55,9 @@ statements! {
 }
 
 /// Reads [`user_columns!`] from the start of a row.
+///
+/// # Errors
+/// When a column holds something else: a mistake in the statement.
 pub fn user_from_row(row: &Row<'_>) -> Result<User, DbError> {
     Ok(User {
         id: row.get(0)?,

@@ -8,10 +8,12 @@ const FULL: u32 = 10;
 
 /// A database error as a problem: 503 when trying again may help, 500 otherwise. The cause is for the log.
 pub fn storage_problem(error: DbError) -> Problem {
-    match error {
-        DbError::StorageFull => Problem::new(ProblemType::StorageFull).retry_after(FULL).cause(error),
-        error if error.is_transient() => Problem::new(ProblemType::Busy).cause(error),
-        error => Problem::internal(error),
+    if matches!(error, DbError::StorageFull) {
+        Problem::new(ProblemType::StorageFull).retry_after(FULL).cause(error)
+    } else if error.is_transient() {
+        Problem::new(ProblemType::Busy).cause(error)
+    } else {
+        Problem::internal(error)
     }
 }
 

@@ -36,6 +36,11 @@ pub enum MasterKeyError {
 }
 
 impl MasterKey {
+    /// A key that was drawn elsewhere.
+    pub const fn from_bytes(key: Secret<[u8; 32]>) -> Self {
+        Self(key)
+    }
+
     /// The key that an operator configured: 43 characters of base64url.
     ///
     /// # Errors

@@ -80,7 +80,7 @@ impl KeyRing {
     /// # Errors
     /// [`KeysError::WrongMasterKey`], or what the database says; the picture stays as it was.
     pub async fn reload(&self) -> Result<bool, KeysError> {
-        let rows = self.0.db.read(|tx| sql::keys(tx)).await?;
+        let rows = self.0.db.read(sql::keys).await?;
         let before = self.current();
         if rows.iter().map(|row| &row.info).eq(&before.infos) {
             return Ok(false);

@@ -23,7 +23,7 @@ pub use end::{end, end_by_refresh_token, purge};
 pub use identities::{Identities, Identity};
 pub use mint::{Device, Drawn, Grant, Mint, Settings, SignIn, Tokens, open};
 pub use model::{Assurance, NotAssured, Proof, RefreshToken};
-pub use refresh::{Exchange, ExchangeError, exchange};
+pub use refresh::{ExchangeError, exchange};
 pub use sql::STATEMENTS;
 
 /// The `client_id` of sign-ins that no other application mediates.

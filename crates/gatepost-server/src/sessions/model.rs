@@ -275,7 +275,8 @@ mod tests {
             prop_assert!(read.selector_hash() == token.selector_hash());
             prop_assert!(read.validator_hash() == token.validator_hash());
             if let Some(read) = RefreshToken::parse(&noise) {
-                prop_assert_eq!(read.to_text().expose(), &noise);
+                let text = read.to_text();
+                prop_assert_eq!(text.expose(), &noise);
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use gatepost_db::{Db, DbError, WriteTx};
+use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::{Purpose, Timestamp, TokenHash};
 
 use super::identities::{Identities, Identity};
@@ -31,36 +31,17 @@ pub enum ExchangeError {
     Db(#[from] DbError),
 }
 
-/// What an exchange needs besides the token.
-pub struct Exchange<'a> {
-    /// The storage.
-    pub db: &'a Db,
-    /// The mint.
-    pub mint: &'a Mint,
-    /// The door whose caches must forget a session that ends.
-    pub identities: &'a Identities,
-    /// The application that presents the token.
-    pub client_id: &'a str,
-    /// Who acts.
-    pub act: Act,
-}
-
-impl<'a> Exchange<'a> {
-    /// An exchange by this application.
-    pub fn by(app: &'a App, client_id: &'a str, act: Act) -> Self {
-        Self { db: &app.db, mint: &app.mint, identities: &app.identities, client_id, act }
-    }
-}
-
 /// Exchanges a refresh token (RFC 6749 section 6, RFC 9700 section 4.14.2).
 ///
 /// # Errors
 /// [`ExchangeError::Refused`], after which a stolen family is durably dead, or [`ExchangeError::Db`].
 pub async fn exchange(
+    app: &App,
     presented: &str,
-    exchange: Exchange<'_>,
+    client_id: &str,
+    act: Act,
 ) -> Result<(Grant, Arc<Identity>), ExchangeError> {
-    let Exchange { db, mint, identities, client_id, act } = exchange;
+    let mint = &app.mint;
     let presented = RefreshToken::parse(presented).ok_or(ExchangeError::Refused("it is malformed"))?;
     let now = act.at;
     let fingerprint = fingerprint(client_id, act.user_agent.as_deref());
@@ -74,7 +55,7 @@ pub async fn exchange(
         now,
         idle_until: now.plus(mint.settings.refresh_idle),
     };
-    let (next, token) = match sql::rotate(db, &rotation).await? {
+    let (next, token) = match sql::rotate(&app.db, &rotation).await? {
         Some(rotated) => {
             let next = Next {
                 session: rotated.session,
@@ -85,9 +66,9 @@ pub async fn exchange(
             };
             (next, successor)
         }
-        None => explain(db, mint, identities, &presented, fingerprint, act).await?,
+        None => explain(app, &presented, fingerprint, act).await?,
     };
-    let identity = identities.of_session(next.user, next.session).await?;
+    let identity = app.identities.of_session(next.user, next.session).await?;
     let identity = identity
         .filter(|identity| identity.session.epoch == next.epoch)
         .ok_or(ExchangeError::Refused("its session or account has ended"))?;
@@ -114,17 +95,16 @@ struct Next {
 
 /// Looks at why there was nothing to swap, and acts on it.
 async fn explain(
-    db: &Db,
-    mint: &Mint,
-    identities: &Identities,
+    app: &App,
     presented: &RefreshToken,
     fingerprint: TokenHash,
     act: Act,
 ) -> Result<(Next, RefreshToken), ExchangeError> {
     let (selector, validator) = (presented.selector_hash(), presented.validator_hash());
-    let (identities, window) = (identities.clone(), mint.settings.replay_window);
+    let (mint, identities, window) = (&app.mint, app.identities.clone(), app.mint.settings.replay_window);
     // A refusal that must be remembered is an `Ok`: an `Err` would roll the revocation back.
-    let (judgement, family) = db
+    let (judgement, family) = app
+        .db
         .write(move |tx| {
             let Some(family) = sql::family_by_selector(tx, &selector)? else {
                 return Ok((Judgement::Dead, None));

@@ -8,6 +8,7 @@ use crate::access;
 use crate::accounts::{self, LoginIdentifier, User};
 use crate::app::App;
 use crate::audit::Act;
+use crate::config::PublicUrl;
 use crate::http::{Rights, storage_oauth_error, storage_problem};
 use crate::passwords::{self, Context, HashError, Password};
 use crate::sessions::{self, Assurance, Device, Grant, Proof, SignIn};
@@ -163,7 +164,7 @@ pub fn believe_new_password(
     };
     let context = Context {
         app_name: None,
-        public_host: app.config.server.public_url.as_ref().map(|url| url.host()),
+        public_host: app.config.server.public_url.as_ref().map(PublicUrl::host),
         email: of.email,
         username: of.username,
         second_factor: false,

@@ -10,7 +10,7 @@ use super::answer::AuthResponse;
 use crate::app::App;
 use crate::audit::Act;
 use crate::http::storage_problem;
-use crate::sessions::{Exchange, ExchangeError, FIRST_PARTY, exchange};
+use crate::sessions::{ExchangeError, FIRST_PARTY, exchange};
 
 /// The token to exchange.
 #[derive(Deserialize, ToSchema)]
@@ -43,9 +43,8 @@ pub(super) async fn handler(
     act: Act,
     Json(request): Json<Request>,
 ) -> ApiResult<Json<AuthResponse>> {
-    let (grant, identity) = exchange(request.refresh_token.expose(), Exchange::by(&app, FIRST_PARTY, act))
-        .await
-        .map_err(problem)?;
+    let exchanged = exchange(&app, request.refresh_token.expose(), FIRST_PARTY, act).await;
+    let (grant, identity) = exchanged.map_err(problem)?;
     AuthResponse::of(&app.mint, &grant, &identity.user, &identity.rights).map(Json)
 }
 

@@ -14,7 +14,7 @@ use super::password::{Attempt, sign_in};
 use crate::app::App;
 use crate::audit::Act;
 use crate::http::storage_oauth_error;
-use crate::sessions::{Device, Exchange, ExchangeError, Grant, exchange};
+use crate::sessions::{Device, ExchangeError, Grant, exchange};
 
 /// The longest `scope` that is looked at.
 const SCOPE_LENGTH: usize = 1_024;
@@ -113,7 +113,7 @@ pub(super) async fn handler(
         }
         Some("refresh_token") => {
             let token = required(request.refresh_token, "refresh_token")?;
-            let exchanged = exchange(token.expose(), Exchange::by(&app, client_id, act)).await;
+            let exchanged = exchange(&app, token.expose(), client_id, act).await;
             exchanged.map_err(refresh_error)?.0
         }
         Some(_) => return Err(OAuthError::new(OAuthCode::UnsupportedGrantType)),

@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
-use gatepost_db::DbError;
 use gatepost_problem::{ApiResult, Problem};
 use http::header::CONTENT_TYPE;
 
@@ -11,7 +10,7 @@ use crate::app::App;
 use crate::http::{PageNonce, storage_problem};
 
 pub(super) async fn page(State(app): State<App>) -> ApiResult<Response> {
-    if app.db.read(|tx| Ok::<_, DbError>(has_owner(tx)?)).await.map_err(storage_problem)? {
+    if app.db.read(has_owner).await.map_err(storage_problem)? {
         return Err(Problem::not_found());
     }
     let nonce = PageNonce::generate(&app.random);

@@ -4,8 +4,8 @@ use gatepost_db::{DbError, ReadTx, WriteTx, params, statements};
 use gatepost_kernel::{Timestamp, TokenHash};
 
 statements! {
-    PUT_LINK = "INSERT INTO setup_link (only, token_hash, expires_at, created_at) VALUES (1, ?1, ?2, ?3) \
-        ON CONFLICT (only) DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at, \
+    PUT_LINK = "INSERT INTO setup_link (slot, token_hash, expires_at, created_at) VALUES (1, ?1, ?2, ?3) \
+        ON CONFLICT (slot) DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at, \
         created_at = excluded.created_at";
     LINK_IS_LIVE = "SELECT EXISTS (SELECT 1 FROM setup_link WHERE token_hash = ?1 AND expires_at > ?2)";
     CONSUME_LINK = "DELETE FROM setup_link WHERE token_hash = ?1 AND expires_at > ?2";

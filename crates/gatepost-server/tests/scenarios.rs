@@ -1,0 +1,13 @@
+//! The HTTP scenarios of every feature, on both databases. Each stands in the folder of its feature; they are compiled
+//! here so that they see the application only from outside.
+
+#[path = "../src/accounts/tests.rs"]
+mod accounts;
+#[path = "../src/keys/tests.rs"]
+mod keys;
+#[path = "../src/sessions/tests.rs"]
+mod sessions;
+#[path = "../src/sign_in/tests.rs"]
+mod sign_in;
+#[path = "../src/sign_up/tests.rs"]
+mod sign_up;

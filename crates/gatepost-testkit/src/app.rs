@@ -1,0 +1,212 @@
+//! The application under test.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use gatepost_db::testing::{Engine, Scratch, patient, scratch};
+use gatepost_db::{Db, Options, migrate};
+use gatepost_kernel::{Random, Secret};
+use gatepost_server::App;
+use gatepost_server::app::Ingredients;
+use gatepost_server::config::{Config, Raw};
+use gatepost_server::features::MIGRATIONS;
+use gatepost_server::http::{HttpParts, finish, router};
+use gatepost_server::keys::MasterKey;
+use gatepost_server::passwords::HashParams;
+use http::Method;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
+use crate::canary::{LogBuffer, Secrets};
+use crate::client::Call;
+use crate::clock::ManualClock;
+
+/// How the application is set up, where a test wants it otherwise.
+#[derive(Clone, Default)]
+pub struct Setup {
+    settings: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// As shipped, but for cheap hashes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With this setting, written as on the command line.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.settings.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn config(&self) -> Config {
+        let variables = self.settings.iter().map(|(key, value)| {
+            let name = format!("GATEPOST_{}", key.to_ascii_uppercase().replace('.', "_"));
+            (std::ffi::OsString::from(name), std::ffi::OsString::from(value))
+        });
+        let raw = Raw::new().env(variables);
+        let mut config = Config::load(&raw).unwrap_or_else(|problems| panic!("{problems}"));
+        // Tests count hashes; nobody attacks these.
+        config.passwords.params = HashParams::below_the_floor(64, 1, 1).unwrap();
+        // The machine that runs the tests may be slow; a test that is about the wait sets its own.
+        if !self.settings.iter().any(|(key, _)| key == "password.hash.wait") {
+            config.passwords.wait = std::time::Duration::from_secs(60);
+        }
+        config
+    }
+}
+
+/// What outlives a node: where its database is, what it must not do.
+#[derive(Clone)]
+pub(crate) struct Watch {
+    pub(crate) secrets: Secrets,
+    failures: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watch {
+    pub(crate) fn failed(&self, what: String) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+    }
+}
+
+/// One server process, as far as a test can tell: caches and threads of its own.
+#[derive(Clone)]
+pub struct Node {
+    /// The application, for what HTTP cannot reach.
+    pub app: App,
+    router: Router,
+    watch: Watch,
+}
+
+impl Node {
+    async fn start(db: Db, setup: &Setup, seed: u64, clock: &ManualClock, watch: Watch) -> Self {
+        let rng = Mutex::new(ChaCha20Rng::seed_from_u64(seed));
+        let random = Random::from_fn(move |buffer| {
+            rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(buffer);
+        });
+        let app = App::start(Ingredients {
+            config: setup.config(),
+            issuer: "http://127.0.0.1:8080".to_owned(),
+            db,
+            clock: clock.clock(),
+            random,
+            master: master_key(),
+        })
+        .await
+        .unwrap();
+        let router = finish(router(app.clone()), HttpParts::new(app.clock.clone(), app.random.clone()));
+        Self { app, router, watch }
+    }
+
+    /// A request to be put together.
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        Call::new(self.router.clone(), self.watch.clone(), method, path)
+    }
+
+    /// `GET`.
+    pub fn get(&self, path: &str) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    /// `POST`.
+    pub fn post(&self, path: &str) -> Call {
+        self.call(Method::POST, path)
+    }
+
+    /// `PUT`.
+    pub fn put(&self, path: &str) -> Call {
+        self.call(Method::PUT, path)
+    }
+
+    /// `PATCH`.
+    pub fn patch(&self, path: &str) -> Call {
+        self.call(Method::PATCH, path)
+    }
+
+    /// `DELETE`.
+    pub fn delete(&self, path: &str) -> Call {
+        self.call(Method::DELETE, path)
+    }
+
+    /// Asserts that an answer like this never passes: for a value that no answer carries.
+    pub fn is_secret(&self, kind: &'static str, secret: &str) {
+        self.watch.secrets.note(kind, secret);
+    }
+}
+
+/// The same in every test: the database of a test is sealed under it.
+fn master_key() -> MasterKey {
+    MasterKey::from_bytes(Secret::new([42; 32]))
+}
+
+/// An application on a database of its own.
+pub struct TestApp {
+    node: Node,
+    /// The hand on the clock of every node.
+    pub clock: ManualClock,
+    /// Which database this is.
+    pub engine: Engine,
+    setup: Setup,
+    scratch: Scratch,
+    log: LogBuffer,
+}
+
+impl Deref for TestApp {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
+    }
+}
+
+impl TestApp {
+    /// Starts an application with an empty database. Its randomness follows from the name.
+    pub async fn start(engine: Engine, name: &str, setup: Setup) -> Self {
+        let log = LogBuffer::install();
+        // Every write function runs twice, to prove that a rerun is harmless.
+        let scratch = scratch(engine, Options { rehearse: true, ..patient() }).await;
+        let clock = ManualClock::new();
+        migrate::up(&scratch.db, std::slice::from_ref(&MIGRATIONS), &clock.clock(), None).await.unwrap();
+        let watch = Watch { secrets: Secrets::default(), failures: Arc::default() };
+        let node = Node::start(scratch.db.clone(), &setup, seed(name), &clock, watch).await;
+        Self { node, clock, engine, setup, scratch, log }
+    }
+
+    /// A second node on the same database, with its own connections, caches and keys in memory.
+    pub async fn second_node(&self) -> Node {
+        let db = Db::open(&self.scratch.target, patient()).await.unwrap();
+        Node::start(db, &self.setup, seed("the second node"), &self.clock, self.node.watch.clone()).await
+    }
+
+    /// The database, to look behind the scenes.
+    pub fn db(&self) -> &Db {
+        &self.scratch.db
+    }
+}
+
+/// FNV-1a: names give seeds.
+fn seed(name: &str) -> u64 {
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let failures = self.node.watch.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(failures.is_empty(), "answers that no client should see: {failures:#?}");
+        let mut files = Vec::new();
+        if self.engine == Engine::Sqlite {
+            for entry in std::fs::read_dir(self.scratch.folder.path()).unwrap() {
+                files.push(std::fs::read(entry.unwrap().path()).unwrap());
+            }
+        }
+        if let Some(leak) = self.node.watch.secrets.leak(&self.log, &files) {
+            panic!("{leak}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Requests to the application under test, and its answers.
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::app::Watch;
+
+/// A request that is being put together.
+pub struct Call {
+    pub(crate) router: Router,
+    pub(crate) watch: Watch,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) may_fail: bool,
+}
+
+impl Call {
+    pub(crate) fn new(router: Router, watch: Watch, method: Method, path: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("127.0.0.1:8080"));
+        headers.insert(USER_AGENT, HeaderValue::from_static("gatepost-testkit"));
+        Self { router, watch, method, path: path.to_owned(), headers, body: Bytes::new(), may_fail: false }
+    }
+
+    /// With this access token.
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        self.watch.secrets.note("access token", token);
+        self.header(AUTHORIZATION, &format!("Bearer {token}"))
+    }
+
+    /// With this header, in place of one of the same name.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.insert(name, HeaderValue::from_str(value).unwrap());
+        self
+    }
+
+    /// With this JSON body.
+    #[must_use]
+    pub fn json(mut self, body: &Value) -> Self {
+        self.watch.secrets.note_in(body);
+        self.body = body.to_string().into();
+        self.header(CONTENT_TYPE, "application/json")
+    }
+
+    /// With this form body.
+    #[must_use]
+    pub fn form(mut self, fields: &[(&str, &str)]) -> Self {
+        let encode = |text: &str| {
+            text.bytes()
+                .map(|byte| match byte {
+                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                        char::from(byte).to_string()
+                    }
+                    _ => format!("%{byte:02X}"),
+                })
+                .collect::<String>()
+        };
+        for (name, value) in fields {
+            if matches!(*name, "password" | "refresh_token") {
+                self.watch.secrets.note("secret of a form", value);
+            }
+        }
+        let pairs: Vec<_> =
+            fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        self.body = pairs.join("&").into();
+        self.header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+    }
+
+    /// With these bytes as the body.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self.header(CONTENT_TYPE, content_type)
+    }
+
+    /// A 5xx answer is what the test is about.
+    #[must_use]
+    pub fn may_fail(mut self) -> Self {
+        self.may_fail = true;
+        self
+    }
+
+    /// Sends the request and reads the whole answer.
+    pub async fn send(self) -> Answer {
+        let what = format!("{} {}", self.method, self.path);
+        let mut request =
+            Request::builder().method(self.method).uri(&self.path).body(Body::from(self.body)).unwrap();
+        *request.headers_mut() = self.headers;
+        let response = self.router.oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let answer = Answer { status: head.status.as_u16(), headers: head.headers, body };
+        if answer.status >= 500 && !self.may_fail {
+            self.watch.failed(format!("{what} answered {}: {}", answer.status, answer.text()));
+        }
+        if let Ok(json) = serde_json::from_slice(&answer.body) {
+            self.watch.secrets.note_in(&json);
+        }
+        answer
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.text()))
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The `code` of a problem, or the `error` of RFC 6749.
+    pub fn code(&self) -> String {
+        let body = self.json();
+        let code = body.get("code").or_else(|| body.get("error")).and_then(Value::as_str);
+        code.unwrap_or_else(|| panic!("no code: {}", self.text())).to_owned()
+    }
+
+    /// The header's text, or "" when it is absent.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Asserts a refusal: status and code.
+    #[track_caller]
+    pub fn assert_refused(&self, status: u16, code: &str) {
+        assert_eq!((self.status, self.code().as_str()), (status, code), "{}", self.text());
+        if matches!(status, 429 | 503) {
+            assert!(self.headers.contains_key(RETRY_AFTER), "{status} without Retry-After");
+        }
+    }
+
+    /// Asserts a 422 that names this field with this code.
+    #[track_caller]
+    pub fn assert_invalid(&self, pointer: &str, code: &str) {
+        self.assert_refused(422, "validation_failed");
+        let body = self.json();
+        let found =
+            body["errors"].as_array().unwrap().iter().any(|e| e["pointer"] == pointer && e["code"] == code);
+        assert!(found, "no {code} at {pointer}: {}", self.text());
+    }
+}
