@@ -15,6 +15,11 @@ impl<T: Zeroize> Secret<T> {
         Self(value)
     }
 
+    /// The value itself, to be filled. Reserve the space beforehand if it must not be copied on the way.
+    pub const fn expose_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+
     /// The value itself. Do not copy it into anything that can be printed.
     pub const fn expose(&self) -> &T {
         &self.0

@@ -18,7 +18,6 @@ pub struct HttpConfig {
     pub max_connections_per_address: u32,
     /// How long a client may take to send the head of a request.
     pub header_timeout: Duration,
-    /// How long a client may take to send the body of a request.
     pub body_timeout: Duration,
     /// How long a whole request may take.
     pub request_timeout: Duration,
@@ -65,7 +64,6 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Open connections of one client address. Trusted proxies are not counted.",
     ),
     Setting::new("http.header_timeout", "'10s'", "How long a client may take to send the head of a request."),
-    Setting::new("http.body_timeout", "'15s'", "How long a client may take to send the body of a request."),
     Setting::new(
         "http.request_timeout",
         "'30s'",
@@ -94,7 +92,6 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> HttpConfig {
         max_connections: reader.integer("http.max_connections", 1..=1_000_000),
         max_connections_per_address: reader.integer("http.max_connections_per_address", 1..=1_000_000),
         header_timeout: reader.duration("http.header_timeout", secs(1, 5 * MINUTE)),
-        body_timeout: reader.duration("http.body_timeout", secs(1, HOUR)),
         request_timeout: reader.duration("http.request_timeout", secs(1, HOUR)),
         idle_timeout: reader.duration("http.idle_timeout", secs(1, HOUR)),
         drain_delay: reader.duration("http.drain_delay", secs(0, 5 * MINUTE)),

@@ -58,31 +58,14 @@ impl MasterKey {
     /// [`MasterKeyError`], also when the file could be read by others.
     pub fn in_directory(data_dir: &Path, random: &Random) -> Result<Self, MasterKeyError> {
         let path = data_dir.join("master.key");
-        let io = |error| MasterKeyError::Io(path.clone(), error);
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(mut file) => {
-                let text = Secret::new(URL_SAFE_NO_PAD.encode(random.bytes::<32>()));
-                file.write_all(text.expose().as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
-                // Without its directory entry the file would be gone after a power loss, and every sealed key with it.
-                File::open(data_dir).and_then(|folder| folder.sync_all()).map_err(io)?;
-                Self::from_text(text.expose())
+        match read_private(&path) {
+            Err(MasterKeyError::Io(_, error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                let made = make_private(data_dir, &path, random);
+                made.map_err(|error| MasterKeyError::Io(path.clone(), error))?;
+                // Whoever was first: another process may have made the file meanwhile.
+                read_private(&path)
             }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                let mut file = File::open(&path).map_err(io)?;
-                let metadata = file.metadata().map_err(io)?;
-                if metadata.mode() & 0o077 != 0 {
-                    return Err(MasterKeyError::TooOpen(path));
-                }
-                if metadata.uid() != rustix::process::geteuid().as_raw() {
-                    return Err(MasterKeyError::ForeignOwner(path));
-                }
-                let mut text = String::new();
-                file.read_to_string(&mut text).map_err(io)?;
-                let key = Self::from_text(&text);
-                text.zeroize();
-                key
-            }
-            Err(error) => Err(io(error)),
+            read => read,
         }
     }
 
@@ -90,6 +73,39 @@ impl MasterKey {
     pub fn derive(&self, label: &'static str) -> ServerKey {
         ServerKey(Secret::new(expand(self.0.expose(), &[], label)))
     }
+}
+
+/// Reads a key file that only its owner can read.
+fn read_private(path: &Path) -> Result<MasterKey, MasterKeyError> {
+    let io = |error| MasterKeyError::Io(path.to_owned(), error);
+    let mut file = File::open(path).map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
+    if metadata.mode() & 0o077 != 0 {
+        return Err(MasterKeyError::TooOpen(path.to_owned()));
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(MasterKeyError::ForeignOwner(path.to_owned()));
+    }
+    let mut text = Secret::new(String::new());
+    file.read_to_string(text.expose_mut()).map_err(io)?;
+    MasterKey::from_text(text.expose())
+}
+
+/// Writes a new key file, whole and durable before it has its name: a half-written key, or a directory entry that a
+/// power loss takes back, would be the loss of every sealed secret. An existing file is left alone.
+fn make_private(data_dir: &Path, path: &Path, random: &Random) -> std::io::Result<()> {
+    let text = Secret::new(URL_SAFE_NO_PAD.encode(random.bytes::<32>()));
+    let draft = data_dir.join(format!("master.key.{:08x}", u32::from_le_bytes(random.bytes())));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.write_all(text.expose().as_bytes())?;
+    file.sync_all()?;
+    let linked = match std::fs::hard_link(&draft, path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    };
+    std::fs::remove_file(&draft)?;
+    linked?;
+    File::open(data_dir)?.sync_all()
 }
 
 /// The key for one use of the master key.
