@@ -18,7 +18,6 @@ pub struct HttpConfig {
     pub max_connections_per_address: u32,
     /// How long a client may take to send the head of a request.
     pub header_timeout: Duration,
-    pub body_timeout: Duration,
     /// How long a whole request may take.
     pub request_timeout: Duration,
     /// How long a connection may stay open without a request.
