@@ -1,5 +1,6 @@
 //! The HTTP scenarios of every feature, on both databases. Each stands in the folder of its feature; they are compiled
 //! here so that they see the application only from outside.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, with the reason")]
 
 #[path = "../src/accounts/tests.rs"]
 mod accounts;

@@ -77,7 +77,7 @@ impl Secrets {
                 for (name, member) in members {
                     match (name.as_str(), member.as_str()) {
                         ("password" | "current_password" | "new_password", Some(text)) => {
-                            self.note("password", text)
+                            self.note("password", text);
                         }
                         ("access_token", Some(text)) => self.note("access token", text),
                         ("refresh_token", Some(text)) => self.note("refresh token", text),
