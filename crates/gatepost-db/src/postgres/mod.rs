@@ -5,6 +5,7 @@
 //! take jobs from one bounded queue: the mirror of the SQLite writer and its readers.
 
 mod connection;
+mod connector;
 mod worker;
 
 use std::sync::{Arc, Mutex};
@@ -19,7 +20,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use uuid::Uuid;
 
-use self::connection::Connector;
+use self::connector::Connector;
 use crate::job::Job;
 use crate::value::Column;
 use crate::{Constraint, DbError, Options, Param};

@@ -8,7 +8,8 @@ use gatepost_kernel::Random;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-use super::connection::{Connection, Connector, Driven};
+use super::connection::{Connection, Driven};
+use super::connector::Connector;
 use super::failed;
 use crate::job::{Job, Mode, Ran, run_hooks};
 use crate::tx::Hook;

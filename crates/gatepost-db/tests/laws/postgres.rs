@@ -19,12 +19,13 @@ sql! {
     INSERT_TWIN = "INSERT INTO notes (id, twin) VALUES (?1, ?2)";
     COUNT = "SELECT count(*) FROM notes";
     PID = "SELECT pg_backend_pid()::bigint";
-    SLEEP = "CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3600); RETURN NULL; END'";
+    SLEEP = "CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END'";
     SLEEP_AT_COMMIT = "CREATE CONSTRAINT TRIGGER sleeps AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION sleep()";
+    SLEEP_AT_ONCE = "CREATE TRIGGER sleeps AFTER INSERT ON notes FOR EACH ROW EXECUTE FUNCTION sleep()";
     DO_NOT_SLEEP = "DROP TRIGGER sleeps ON notes";
     KILL = "SELECT pg_terminate_backend(?1::bigint::int)";
     ALIVE = "SELECT count(*) FROM pg_stat_activity WHERE pid = ?1::bigint";
-    ASLEEP = "SELECT count(*) FROM pg_stat_activity WHERE pid = ?1::bigint AND query = 'COMMIT' AND wait_event = 'PgSleep'";
+    ASLEEP = "SELECT count(*) FROM pg_stat_activity WHERE pid = ?1::bigint AND wait_event = 'PgSleep'";
     DURABLE = "SELECT current_setting('synchronous_commit')";
 }
 
@@ -114,6 +115,24 @@ async fn rel_07_a_session_killed_during_its_commit_leaves_the_outcome_unknown() 
     assert_eq!(number(&db, &COUNT).await, 0, "not run again blindly");
     run(&scratch.db, &[&DO_NOT_SLEEP]).await;
     db.write(|tx| tx.execute(&INSERT, &params![2_i64])).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rel_07_a_session_killed_during_a_compare_and_swap_leaves_the_outcome_unknown() {
+    let (scratch, db) = postgres().await;
+    run(&scratch.db, &[&SLEEP, &SLEEP_AT_ONCE]).await;
+    let pid = number(&db, &PID).await;
+    let writer = db.clone();
+    let swapping =
+        tokio::spawn(
+            async move { writer.write_cas(&INSERT_ONE, &params![1_i64], |row| row.get::<i64>(0)).await },
+        );
+    while one(&scratch.db, &ASLEEP, pid).await == 0 {}
+    kill(&scratch.db, pid).await;
+
+    let answer = swapping.await.unwrap();
+    assert!(matches!(answer, Err(DbError::CommitUnknown(_))), "{answer:?}");
+    assert_eq!(number(&db, &COUNT).await, 0, "not run again blindly");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
