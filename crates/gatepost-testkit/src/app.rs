@@ -1,14 +1,15 @@
 //! The application under test.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use gatepost_db::testing::{Engine, Scratch, patient, scratch};
-use gatepost_db::{Db, Options, migrate};
+use gatepost_db::{Db, Options, Param, Statement, migrate};
 use gatepost_kernel::{Random, Secret};
 use gatepost_server::App;
-use gatepost_server::app::Ingredients;
+use gatepost_server::app::{Ingredients, StartError};
 use gatepost_server::config::{Config, Raw};
 use gatepost_server::features::MIGRATIONS;
 use gatepost_server::http::{HttpParts, finish, router};
@@ -81,7 +82,14 @@ pub struct Node {
 }
 
 impl Node {
-    async fn start(db: Db, setup: &Setup, seed: u64, clock: &ManualClock, watch: Watch) -> Self {
+    async fn start(
+        db: Db,
+        setup: &Setup,
+        seed: u64,
+        clock: &ManualClock,
+        watch: Watch,
+        master: MasterKey,
+    ) -> Result<Self, StartError> {
         let rng = Mutex::new(ChaCha20Rng::seed_from_u64(seed));
         let random = Random::from_fn(move |buffer| {
             rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(buffer);
@@ -92,12 +100,11 @@ impl Node {
             db,
             clock: clock.clock(),
             random,
-            master: master_key(),
+            master,
         })
-        .await
-        .unwrap();
+        .await?;
         let router = finish(router(app.clone()), HttpParts::new(app.clock.clone(), app.random.clone()));
-        Self { app, router, watch }
+        Ok(Self { app, router, watch })
     }
 
     /// A request to be put together.
@@ -136,8 +143,8 @@ impl Node {
     }
 }
 
-/// The same in every test: the database of a test is sealed under it.
-fn master_key() -> MasterKey {
+/// What every node seals its secrets under.
+pub fn master_key() -> MasterKey {
     MasterKey::from_bytes(Secret::new([42; 32]))
 }
 
@@ -151,6 +158,8 @@ pub struct TestApp {
     setup: Setup,
     scratch: Scratch,
     log: LogBuffer,
+    /// Where in the log this application begins.
+    start: usize,
 }
 
 impl Deref for TestApp {
@@ -170,20 +179,59 @@ impl TestApp {
         let clock = ManualClock::new();
         migrate::up(&scratch.db, std::slice::from_ref(&MIGRATIONS), &clock.clock(), None).await.unwrap();
         let watch = Watch { secrets: Secrets::default(), failures: Arc::default() };
-        let node = Node::start(scratch.db.clone(), &setup, seed(name), &clock, watch).await;
-        Self { node, clock, engine, setup, scratch, log }
+        let start = log.len();
+        let node =
+            Node::start(scratch.db.clone(), &setup, seed(name), &clock, watch, master_key()).await.unwrap();
+        Self { node, clock, engine, setup, scratch, log, start }
     }
 
     /// A second node on the same database, with its own connections, caches and keys in memory.
     pub async fn second_node(&self) -> Node {
+        self.try_second_node(master_key()).await.unwrap()
+    }
+
+    /// A second node that was given this master key.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    pub async fn try_second_node(&self, master: MasterKey) -> Result<Node, StartError> {
         let db = Db::open(&self.scratch.target, patient()).await.unwrap();
-        Node::start(db, &self.setup, seed("the second node"), &self.clock, self.node.watch.clone()).await
+        let watch = self.node.watch.clone();
+        Node::start(db, &self.setup, seed("the second node"), &self.clock, watch, master).await
     }
 
     /// The database, to look behind the scenes.
     pub fn db(&self) -> &Db {
         &self.scratch.db
     }
+
+    /// The number that a query finds.
+    pub async fn number(&self, sql: &'static str, params: &[Param<'_>]) -> i64 {
+        self.db().read_one(statement(sql), params, |row| row.get(0)).await.unwrap().unwrap()
+    }
+
+    /// The text that a query finds, if it finds a row.
+    pub async fn text(&self, sql: &'static str, params: &[Param<'_>]) -> Option<String> {
+        self.db().read_one(statement(sql), params, |row| row.get(0)).await.unwrap()
+    }
+
+    /// The bytes that a query finds, if it finds a row.
+    pub async fn bytes(&self, sql: &'static str, params: &[Param<'_>]) -> Option<Vec<u8>> {
+        self.db().read_one(statement(sql), params, |row| row.get(0)).await.unwrap()
+    }
+
+    /// Runs a statement behind the application's back, which its caches do not notice.
+    pub async fn execute(&self, sql: &'static str, params: &[Param<'static>]) -> u64 {
+        let (statement, params) = (statement(sql), params.to_vec());
+        self.db().write(move |tx| tx.execute(statement, &params)).await.unwrap_or_else(|e| panic!("{e:?}"))
+    }
+}
+
+/// The statement of a text: one each, because engines keep what they have prepared.
+fn statement(sql: &'static str) -> &'static Statement {
+    static KNOWN: Mutex<BTreeMap<&str, &Statement>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.entry(sql).or_insert_with(|| Box::leak(Box::new(Statement::new("test", sql))))
 }
 
 /// FNV-1a: names give seeds.
@@ -205,7 +253,7 @@ impl Drop for TestApp {
                 files.push(std::fs::read(entry.unwrap().path()).unwrap());
             }
         }
-        if let Some(leak) = self.node.watch.secrets.leak(&self.log, &files) {
+        if let Some(leak) = self.node.watch.secrets.leak(&self.log, self.start, &files) {
             panic!("{leak}");
         }
     }

@@ -44,6 +44,13 @@ impl Call {
         self
     }
 
+    /// With one more header of this name.
+    #[must_use]
+    pub fn and_header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.append(name, HeaderValue::from_str(value).unwrap());
+        self
+    }
+
     /// With this JSON body.
     #[must_use]
     pub fn json(mut self, body: &Value) -> Self {
@@ -152,6 +159,20 @@ impl Answer {
         if matches!(status, 429 | 503) {
             assert!(self.headers.contains_key(RETRY_AFTER), "{status} without Retry-After");
         }
+    }
+
+    /// Asserts that a stranger cannot tell two answers apart: same status, headers and body but for the date and the
+    /// request's id.
+    #[track_caller]
+    pub fn assert_uniform(&self, other: &Self) {
+        let plain = |answer: &Self| {
+            let mut headers = answer.headers.clone();
+            let id = headers.remove("x-request-id").map(|id| id.to_str().unwrap().to_owned());
+            headers.remove("date");
+            let body = answer.text().replace(id.as_deref().unwrap_or("no request id"), "");
+            (answer.status, headers, body)
+        };
+        assert_eq!(plain(self), plain(other));
     }
 
     /// Asserts a 422 that names this field with this code.

@@ -27,7 +27,7 @@ mod client;
 mod clock;
 mod persona;
 
-pub use app::{Node, Setup, TestApp};
+pub use app::{Node, Setup, TestApp, master_key};
 pub use client::{Answer, Call};
 pub use clock::ManualClock;
 pub use gatepost_db::testing::Engine;

@@ -2,6 +2,11 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gatepost_db::DbError;
+use gatepost_server::ids::UserId;
+use gatepost_server::{access, accounts};
 use serde_json::{Value, json};
 
 use crate::app::Node;
@@ -39,6 +44,19 @@ impl Persona {
             access_token: text(&body["access_token"]),
             refresh_token: text(&body["refresh_token"]),
         }
+    }
+}
+
+impl Persona {
+    /// The account's id as the features know it.
+    pub fn user_id(&self) -> UserId {
+        self.id.parse().unwrap()
+    }
+
+    /// The payload of the access token, unverified.
+    pub fn claims(&self) -> Value {
+        let payload = self.access_token.split('.').nth(1).unwrap();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
     }
 }
 
@@ -82,6 +100,56 @@ impl Node {
     /// Exchanges a refresh token.
     pub async fn refresh(&self, token: &str) -> Answer {
         self.post("/api/v1/auth/refresh").json(&json!({ "refresh_token": token })).send().await
+    }
+
+    /// `POST /oauth/token`.
+    pub async fn token(&self, fields: &[(&str, &str)]) -> Answer {
+        self.post("/oauth/token").form(fields).send().await
+    }
+
+    /// `PUT /api/v1/users/me/password`.
+    pub async fn change_password(&self, access_token: &str, current: &str, new: &str) -> Answer {
+        let body = json!({ "current_password": current, "new_password": new });
+        self.put("/api/v1/users/me/password").bearer(access_token).json(&body).send().await
+    }
+
+    /// Signs out with an access token.
+    pub async fn logout(&self, access_token: &str) -> Answer {
+        self.post("/api/v1/auth/logout").bearer(access_token).send().await
+    }
+
+    /// Switches an account off or on, as its administrator does.
+    pub async fn set_active(&self, user: UserId, active: bool) {
+        let (act, identities) = (self.app.operator_act(), self.app.identities.clone());
+        let done = self.app.db.write(move |tx| {
+            identities.forget_after_commit(tx, user);
+            accounts::set_active(tx, &act, user, active)
+        });
+        done.await.unwrap();
+    }
+
+    /// Deletes an account, as its administrator does.
+    pub async fn delete_account(&self, user: UserId) {
+        let (act, identities) = (self.app.operator_act(), self.app.identities.clone());
+        let done = self.app.db.write(move |tx| {
+            identities.forget_after_commit(tx, user);
+            accounts::delete(tx, &act, user)
+        });
+        done.await.unwrap();
+    }
+
+    /// Gives a role, as an administrator does.
+    pub async fn grant_role(&self, user: UserId, role: &'static str) {
+        let (act, identities) = (self.app.operator_act(), self.app.identities.clone());
+        let done: Result<(), DbError> = self
+            .app
+            .db
+            .write(move |tx| {
+                identities.forget_after_commit(tx, user);
+                access::grant(tx, &act, user, role)
+            })
+            .await;
+        done.unwrap();
     }
 
     /// Reads one's own account.
