@@ -7,7 +7,7 @@ use super::Email;
 use super::model::User;
 use crate::ids::UserId;
 
-/// The columns that [`user_from_row`] reads, in its order; the argument prefixes each (`"u."` in a join).
+/// The columns that `user_from_row` reads, in its order; the argument prefixes each (`"u."` in a join).
 macro_rules! user_columns {
     ($prefix:literal) => {
         user_columns!(@ $prefix
@@ -19,7 +19,7 @@ macro_rules! user_columns {
 }
 pub(crate) use user_columns;
 
-/// How many columns [`user_from_row`] reads; a joining statement continues after them.
+/// How many columns `user_from_row` reads; a joining statement continues after them.
 pub const USER_COLUMNS: usize = 17;
 
 statements! {
@@ -54,7 +54,7 @@ statements! {
     PURGE = "DELETE FROM users WHERE deleted_at < ?1";
 }
 
-/// Reads [`user_columns!`] from the start of a row.
+/// Reads `user_columns!` from the start of a row.
 ///
 /// # Errors
 /// When a column holds something else: a mistake in the statement.
