@@ -14,8 +14,10 @@ use super::connection::Connection;
 use super::{engine, failed};
 use crate::DbError;
 
-/// How long a new connection may take.
+/// How long an address may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a host may take until its session is ready: a server under load starts a process for it first.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest wait for another transaction's lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -64,7 +66,7 @@ impl Connector {
         // The library limits only the TCP connect. A server that accepts and then says nothing must not hold a
         // worker either.
         let hosts = self.config.get_hosts().len().max(1);
-        let limit = CONNECT_TIMEOUT.saturating_mul(u32::try_from(hosts).unwrap_or(u32::MAX));
+        let limit = SESSION_TIMEOUT.saturating_mul(u32::try_from(hosts).unwrap_or(u32::MAX));
         runtime.block_on(async {
             tokio::time::timeout(limit, self.handshake()).await.unwrap_or_else(|_| {
                 let silence = std::io::Error::new(

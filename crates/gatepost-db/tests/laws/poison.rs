@@ -12,6 +12,7 @@ sql! {
     NULL = "INSERT INTO notes (id) VALUES (NULL)";
     TWO = "SELECT 1 UNION SELECT 2";
     NONE = "SELECT id FROM notes WHERE id = -1";
+    BY_ID = "SELECT id FROM notes WHERE id = ?1";
     COUNT = "SELECT count(*) FROM notes";
     NOWHERE = "SELECT id FROM nowhere";
 }
@@ -56,7 +57,7 @@ on_each_engine! {
         let scratch = scratch(engine, patient()).await;
         run(&scratch.db, &[&NOTES]).await;
         for params in [&params![][..], &params![5_i64, 6_i64][..]] {
-            let found = scratch.db.read_one(&INSERT, params, |_| Ok(())).await;
+            let found = scratch.db.read_one(&BY_ID, params, |_| Ok(())).await;
             assert!(matches!(found, Err(DbError::Engine { .. })), "{found:?}");
         }
     }
