@@ -2,11 +2,11 @@
 
 use std::sync::mpsc;
 
-use gatepost_db::{Db, DbError, params};
+use gatepost_db::{Db, DbError, Target, params};
 use tokio::sync::oneshot;
 
 use crate::on_each_engine;
-use crate::testing::{patient, scratch};
+use crate::testing::{Scratch, patient, scratch};
 use crate::{narrow, number, run, sql};
 
 sql! {
@@ -29,6 +29,14 @@ async fn balance(db: &Db, id: i64) -> i64 {
     db.read_one(&BALANCE, &params![id], |row| row.get(0)).await.unwrap().unwrap()
 }
 
+/// A second pool on the same database, as another server would have. A SQLite file has one server.
+async fn second_server(scratch: &Scratch) -> Db {
+    match scratch.target {
+        Target::Sqlite(_) => scratch.db.clone(),
+        Target::Postgres { .. } => Db::open(&scratch.target, patient()).await.unwrap(),
+    }
+}
+
 /// Takes money from one account when both together hold enough.
 async fn withdraw(db: Db, from: i64) -> Result<bool, DbError> {
     db.write(move |tx| {
@@ -49,7 +57,7 @@ on_each_engine! {
     async fn write_skew_is_impossible(engine) {
         let scratch = scratch(engine, patient()).await;
         run(&scratch.db, &[&ACCOUNTS, &FIFTY_EACH]).await;
-        let other = Db::open(&scratch.target, patient()).await.unwrap();
+        let other = second_server(&scratch).await;
         for _ in 0..10 {
             run(&scratch.db, &[&AGAIN_FIFTY]).await;
             let jobs: Vec<_> = (0..16)
@@ -70,7 +78,7 @@ on_each_engine! {
     async fn of_racing_compare_and_swaps_exactly_one_wins(engine) {
         let scratch = scratch(engine, patient()).await;
         run(&scratch.db, &[&TOKENS]).await;
-        let other = Db::open(&scratch.target, patient()).await.unwrap();
+        let other = second_server(&scratch).await;
         for token in 1..=200_i64 {
             scratch.db.write(move |tx| tx.execute(&ISSUE, &params![token])).await.unwrap();
             let contenders: Vec<_> = (1..=8_i64)
