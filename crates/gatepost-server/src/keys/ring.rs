@@ -1,12 +1,13 @@
 //! The keys that this node works with, as the database said a moment ago.
 
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatepost_db::{Db, DbError};
 use gatepost_kernel::{Secret, Timestamp};
 use gatepost_token::{Claims, KeySet, SigningError, SigningKey, TokenError, Verifier};
+use tokio::sync::Mutex;
 
 use super::master::ServerKey;
 use super::model::{KeyInfo, State};
@@ -24,6 +25,8 @@ struct Inner {
     seal: ServerKey,
     verifier: Verifier,
     ring: RwLock<Arc<Ring>>,
+    /// Held while the keys are read again, so that an older picture never replaces a newer one and a stamp stands for
+    /// one picture. It keeps when an unknown key was last the reason.
     looked: Mutex<Option<Instant>>,
 }
 
@@ -80,6 +83,12 @@ impl KeyRing {
     /// # Errors
     /// [`KeysError::WrongMasterKey`], or what the database says; the picture stays as it was.
     pub async fn reload(&self) -> Result<bool, KeysError> {
+        let _turn = self.0.looked.lock().await;
+        self.read_again().await
+    }
+
+    /// For whoever holds the turn.
+    async fn read_again(&self) -> Result<bool, KeysError> {
         let rows = self.0.db.read(sql::keys).await?;
         let before = self.current();
         if rows.iter().map(|row| &row.info).eq(&before.infos) {
@@ -90,20 +99,23 @@ impl KeyRing {
         Ok(true)
     }
 
-    /// Reads the keys again because a token names one that is unknown here, at most once a second (another node may
-    /// have replaced a revoked key a moment ago). Says whether they have changed.
+    /// Reads the keys again because a token names one that is unknown in the picture with the stamp `seen`, at most once a
+    /// second (another node may have replaced a revoked key a moment ago). Says whether there is another picture now,
+    /// whoever read it.
     ///
     /// # Errors
     /// As [`KeyRing::reload`].
-    pub async fn look_again(&self) -> Result<bool, KeysError> {
-        {
-            let mut looked = self.0.looked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if looked.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
-                return Ok(false);
-            }
-            *looked = Some(Instant::now());
+    pub async fn look_again(&self, seen: u64) -> Result<bool, KeysError> {
+        // Whoever comes while another one looks waits for what that one finds.
+        let mut looked = self.0.looked.lock().await;
+        if self.current().stamp != seen {
+            return Ok(true);
         }
-        self.reload().await
+        if looked.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
+            return Ok(false);
+        }
+        *looked = Some(Instant::now());
+        self.read_again().await
     }
 
     /// Seals a private key for its row.

@@ -17,7 +17,7 @@ pub async fn rotate(db: &Db, ring: &KeyRing, schedule: &Schedule, act: &Act) -> 
     loop {
         let keys = infos(db).await?;
         let Some(step) = due(&keys, act.at, schedule) else { break };
-        do_step(db, ring, schedule, act, step).await?;
+        do_step(Work { db, ring, schedule, act }, keys, step).await?;
     }
     ring.reload().await.map(|_| ())
 }
@@ -35,11 +35,13 @@ pub async fn force(
     at_once: bool,
 ) -> Result<Vec<KeyInfo>, KeysError> {
     let next = |keys: &[KeyInfo]| keys.iter().find(|key| key.state == State::Next).map(|key| key.kid.clone());
-    if next(&infos(db).await?).is_none() {
-        do_step(db, ring, schedule, act, Step::MakeNext).await?;
+    let keys = infos(db).await?;
+    if next(&keys).is_none() {
+        do_step(Work { db, ring, schedule, act }, keys, Step::MakeNext).await?;
     }
-    if at_once && let Some(kid) = next(&infos(db).await?) {
-        do_step(db, ring, schedule, act, Step::Activate(kid)).await?;
+    let keys = infos(db).await?;
+    if at_once && let Some(kid) = next(&keys) {
+        do_step(Work { db, ring, schedule, act }, keys, Step::Activate(kid)).await?;
     }
     ring.reload().await?;
     Ok(infos(db).await?)
@@ -71,33 +73,37 @@ pub async fn revoke(
     Ok(revoked)
 }
 
+/// What every step is done with.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    db: &'a Db,
+    ring: &'a KeyRing,
+    schedule: &'a Schedule,
+    act: &'a Act,
+}
+
 async fn infos(db: &Db) -> Result<Vec<KeyInfo>, DbError> {
     db.read(|tx| Ok(sql::keys(tx)?.into_iter().map(|row| row.info).collect())).await
 }
 
-async fn do_step(
-    db: &Db,
-    ring: &KeyRing,
-    schedule: &Schedule,
-    act: &Act,
-    step: Step,
-) -> Result<(), KeysError> {
-    let act = act.clone();
+/// Does one thing that was found to be due when the keys were as in `seen`.
+async fn do_step(work: Work<'_>, seen: Vec<KeyInfo>, step: Step) -> Result<(), KeysError> {
+    let (db, act) = (work.db, work.act.clone());
     match step {
-        Step::MakeActive => make(db, ring, schedule, act, State::Active).await,
-        Step::MakeNext => make(db, ring, schedule, act, State::Next).await,
+        Step::MakeActive => make(work, seen, State::Active).await,
+        Step::MakeNext => make(work, seen, State::Next).await,
         Step::Activate(kid) => Ok(db.write(move |tx| activate(tx, &act, &kid)).await?),
         Step::Retire(kid) => Ok(db.write(move |tx| retire(tx, &act, &kid)).await?),
     }
 }
 
-async fn make(db: &Db, ring: &KeyRing, schedule: &Schedule, act: Act, state: State) -> Result<(), KeysError> {
-    let algorithm = schedule.algorithm;
+async fn make(work: Work<'_>, seen: Vec<KeyInfo>, state: State) -> Result<(), KeysError> {
+    let (algorithm, act) = (work.schedule.algorithm, work.act.clone());
     let random = act.random.clone();
     // An RSA key takes a while to find.
     let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm, &random)).await;
     let key = key.unwrap_or(Err(gatepost_token::KeyError::Generation))?;
-    let sealed = ring.seal(&key);
+    let sealed = work.ring.seal(&key);
     let info = KeyInfo {
         kid: key.kid().to_owned(),
         algorithm,
@@ -107,14 +113,15 @@ async fn make(db: &Db, ring: &KeyRing, schedule: &Schedule, act: Act, state: Sta
         retiring_at: None,
         ended_at: None,
     };
-    db.write(move |tx| {
-        // Another node may have made its key first; then that is the key, and ours was never used.
-        if sql::insert(tx, &info, &sealed)? {
+    let made = work.db.write(move |tx| {
+        // Another node may have made its key first, and even put it to use; then that is the key, and ours never was.
+        let overtaken = !sql::keys(tx)?.iter().map(|row| &row.info).eq(&seen);
+        if !overtaken && sql::insert(tx, &info, &sealed)? {
             changed(tx, &act, &info.kid, info.state)?;
         }
-        Ok::<_, KeysError>(())
-    })
-    .await
+        Ok(())
+    });
+    made.await
 }
 
 fn activate(tx: &mut WriteTx<'_>, act: &Act, kid: &str) -> Result<(), DbError> {

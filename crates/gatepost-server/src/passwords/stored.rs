@@ -19,12 +19,19 @@ pub fn hash_of(tx: &mut ReadTx<'_>, user: UserId) -> Result<Option<PasswordHash>
     sql::hash_by_user(tx, user)?.map(|text| PasswordHash::parse(&text).map_err(unreadable)).transpose()
 }
 
-/// The hashes of the last `length` passwords, the present one included, newest first.
+/// The hashes of the last `length` passwords, newest first: what a new one must not be. The present password is among them
+/// also when it was brought from elsewhere, without a history.
 ///
 /// # Errors
 /// As [`hash_of`].
-pub fn history_of(tx: &mut ReadTx<'_>, user: UserId, length: u8) -> Result<Vec<PasswordHash>, DbError> {
-    let texts = sql::history(tx, user, length.into())?;
+pub fn former_of(tx: &mut ReadTx<'_>, user: UserId, length: u8) -> Result<Vec<PasswordHash>, DbError> {
+    let mut texts = sql::history(tx, user, length.into())?;
+    if let Some(present) = sql::hash_by_user(tx, user)?
+        && !texts.contains(&present)
+    {
+        texts.insert(0, present);
+        texts.truncate(length.into());
+    }
     texts.iter().map(|text| PasswordHash::parse(text).map_err(unreadable)).collect()
 }
 

@@ -22,7 +22,7 @@ use super::sql;
 use crate::accounts::User;
 use crate::http::Rights;
 use crate::ids::{SessionId, UserId};
-use crate::keys::{KeyRing, KeysError};
+use crate::keys::{KeyRing, KeysError, Ring};
 
 /// The longest that this node may not know of another node's commit.
 pub const MAX_AGE: Duration = Duration::from_secs(3);
@@ -132,13 +132,7 @@ impl Identities {
         token: &str,
         now: Timestamp,
     ) -> Result<Arc<Identity>, AuthenticationError> {
-        let verified = match self.verify(token, now) {
-            // Another node may have made this key a moment ago.
-            Err(AuthenticationError::Token(TokenError::UnknownKey)) if self.0.keys.look_again().await? => {
-                self.verify(token, now)?
-            }
-            verified => verified?,
-        };
+        let verified = self.verify(token, now).await?;
         let identity = self.of_session(verified.user, verified.session).await?;
         let identity = identity.ok_or(AuthenticationError::Refused("its session or account has ended"))?;
         if identity.user.id != verified.user || identity.session.epoch != verified.epoch {
@@ -187,8 +181,12 @@ impl Identities {
     ///
     /// # Errors
     /// [`AuthenticationError::Refused`] for what is not a token of ours that has yet to expire.
-    pub fn named_by(&self, token: &str, now: Timestamp) -> Result<(UserId, SessionId), AuthenticationError> {
-        self.verify(token, now).map(|verified| (verified.user, verified.session))
+    pub async fn named_by(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(UserId, SessionId), AuthenticationError> {
+        self.verify(token, now).await.map(|verified| (verified.user, verified.session))
     }
 
     fn stamp(&self, user: UserId) -> &AtomicU64 {
@@ -197,8 +195,20 @@ impl Identities {
         &self.0.stamps[usize::from(u16::from_le_bytes([bytes[14], bytes[15]])) & (STAMPS - 1)]
     }
 
-    fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, AuthenticationError> {
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, AuthenticationError> {
         let ring = self.0.keys.current();
+        match self.verify_with(&ring, token, now) {
+            // Another node may have made this key a moment ago.
+            Err(AuthenticationError::Token(TokenError::UnknownKey))
+                if self.0.keys.look_again(ring.stamp).await? =>
+            {
+                self.verify_with(&self.0.keys.current(), token, now)
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_with(&self, ring: &Ring, token: &str, now: Timestamp) -> Result<Verified, AuthenticationError> {
         let hash = *TokenHash::of(ACCESS_TOKEN, token).as_bytes();
         if let Some(verified) = self.0.tokens.get(&hash)
             && verified.key_stamp == ring.stamp

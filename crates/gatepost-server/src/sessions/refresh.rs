@@ -133,12 +133,14 @@ async fn explain(
             Err(ExchangeError::Refused("it is unknown, expired or ended"))
         }
         (Judgement::Mismatch, _) => Err(ExchangeError::Refused("another client repeats an exchange")),
-        (Judgement::Reuse, _) => Err(ExchangeError::Refused("it was replaced before: its family is revoked")),
+        (Judgement::Reuse, _) => {
+            metrics::counter!("refresh_reuse_detected_total").increment(1);
+            Err(ExchangeError::Refused("it was replaced before: its family is revoked"))
+        }
     }
 }
 
 fn revoke(tx: &mut WriteTx<'_>, identities: &Identities, family: &Family, act: &Act) -> Result<(), DbError> {
-    metrics::counter!("refresh_reuse_detected_total").increment(1);
     identities.forget_after_commit(tx, family.user);
     sql::end_session(tx, family.session, "revoked", "refresh_reuse", act.at)?;
     audit::record(tx, act, &Event::RefreshReuseDetected { user: family.user, session: family.session })

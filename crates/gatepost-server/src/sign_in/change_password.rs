@@ -66,7 +66,7 @@ pub(super) async fn handler(
     let (stored, former) = app
         .db
         .read(move |tx| {
-            Ok::<_, DbError>((passwords::hash_of(tx, user)?, passwords::history_of(tx, user, history)?))
+            Ok::<_, DbError>((passwords::hash_of(tx, user)?, passwords::former_of(tx, user, history)?))
         })
         .await
         .map_err(storage_problem)?;

@@ -48,7 +48,10 @@ pub(super) async fn handler(
     OptionalJson(request): OptionalJson<Request>,
 ) -> ApiResult<Response> {
     // A valid token of a session that has ended already is good enough to end it once more.
-    let named = bearer.as_ref().map(|token| app.identities.named_by(token.expose(), act.at));
+    let named = match &bearer {
+        Some(token) => Some(app.identities.named_by(token.expose(), act.at).await),
+        None => None,
+    };
     let identities = app.identities.clone();
     match (named, request.and_then(|request| request.refresh_token)) {
         (Some(Ok((user, session))), _) => {
