@@ -3,6 +3,7 @@
 //! The page has a policy of its own: it may run the scripts and styles that this server serves and talk to this server,
 //! nothing else. It accepts bearer tokens only; no cookie opens anything from there. `docs.enabled = false` removes it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
@@ -26,6 +27,8 @@ static CONFIG: LazyLock<Arc<utoipa_swagger_ui::Config<'static>>> = LazyLock::new
     Arc::new(
         utoipa_swagger_ui::Config::with_oauth_config(["/openapi.json"], authorize)
             .try_it_out_enabled(true)
+            // Swagger UI would have a server of its makers judge the document, and show its badge.
+            .validator_url("none")
             .persist_authorization(false)
             .display_request_duration(true),
     )
@@ -63,12 +66,12 @@ async fn problems() -> Response {
     let mut page = String::from(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Problems</title><h1>Problems</h1><dl>",
     );
+    let mut anchors = BTreeSet::new();
     for kind in ProblemType::ALL {
-        let (code, status, doc) = (kind.code(), kind.status().as_u16(), kind.doc());
-        page.push_str(&format!(
-            "<dt id=\"{code}\"><code>{code}</code> ({status}): {}</dt><dd>{doc}</dd>",
-            kind.title()
-        ));
+        let (code, status, title, doc) = (kind.code(), kind.status().as_u16(), kind.title(), kind.doc());
+        // Two types may share a code; a place in a page has one name.
+        let id = if anchors.insert(code) { format!(" id=\"{code}\"") } else { String::new() };
+        page.push_str(&format!("<dt{id}><code>{code}</code> ({status}): {title}</dt><dd>{doc}</dd>"));
     }
     page.push_str("</dl></html>");
     axum::response::Html(page).into_response()

@@ -7,8 +7,8 @@ use axum::routing::get;
 use bytes::Bytes;
 use gatepost_problem::{OAuthError, Problem, method_not_allowed, not_found};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{Flow, Http, HttpAuthScheme, OAuth2, Password, Scopes, SecurityScheme};
+use utoipa::openapi::{OpenApi, RefOr};
 use utoipa::{Modify, OpenApi as _};
 
 use super::docs;
@@ -19,12 +19,11 @@ use crate::features;
 ///
 /// An application that mounts it owns what surrounds it: put [`finish`](super::finish) around the whole.
 pub fn router(app: App) -> Router {
-    let (routes, document) = parts(&app);
-    let json: Bytes = serde_json::to_vec(&document).unwrap_or_default().into();
-    let mut routes =
-        routes.route("/openapi.json", get(|State(json): State<Bytes>| openapi_json(json)).with_state(json));
+    let (mut routes, document) = parts(&app);
     if app.config.docs.enabled {
-        routes = routes.merge(docs::routes());
+        let json: Bytes = serde_json::to_vec(&document).unwrap_or_default().into();
+        let document = get(|State(json): State<Bytes>| openapi_json(json)).with_state(json);
+        routes = routes.route("/openapi.json", document).merge(docs::routes());
     }
     routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(app)
 }
@@ -40,6 +39,7 @@ fn parts(app: &App) -> (Router<App>, OpenApi) {
     description.merge(document);
     document = description;
     SecuritySchemes.modify(&mut document);
+    ProblemsHaveTheirType.modify(&mut document);
     (routes, document)
 }
 
@@ -78,5 +78,29 @@ impl Modify for SecuritySchemes {
         let password =
             Flow::Password(Password::with_refresh_url("/oauth/token", Scopes::new(), "/oauth/token"));
         components.add_security_scheme("password", SecurityScheme::OAuth2(OAuth2::new([password])));
+    }
+}
+
+/// Problems are `application/problem+json` (RFC 9457). Said here once, and not at every answer of every operation.
+struct ProblemsHaveTheirType;
+
+impl Modify for ProblemsHaveTheirType {
+    fn modify(&self, document: &mut OpenApi) {
+        let ours = document.paths.paths.iter_mut().filter(|(path, _)| !path.starts_with("/oauth/"));
+        for (_, item) in ours {
+            let operations =
+                [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+            for (status, response) in
+                operations.into_iter().flatten().flat_map(|o| &mut o.responses.responses)
+            {
+                let is_refusal = status.starts_with(['4', '5']);
+                if let RefOr::T(response) = response
+                    && is_refusal
+                    && let Some(content) = response.content.shift_remove("application/json")
+                {
+                    response.content.insert("application/problem+json".to_owned(), content);
+                }
+            }
+        }
     }
 }
