@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 
 mod layers;
+mod openapi;
 mod postgres;
 mod suite;
 
@@ -36,6 +37,12 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         about: "Check the arrows between crates and features, and the reasons of dependencies",
         run: layers::run,
+    },
+    Command {
+        name: "openapi",
+        arguments: "",
+        about: "Write docs/reference/openapi.json from the code",
+        run: openapi::run,
     },
 ];
 

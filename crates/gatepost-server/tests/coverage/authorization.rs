@@ -1,0 +1,196 @@
+//! The authorization matrix: who gets which answer from every operation, on both databases.
+
+use std::collections::BTreeSet;
+
+use gatepost_server::ids::UserId;
+use gatepost_server::{access, accounts};
+use gatepost_testkit::{Answer, Engine, PASSWORD, Persona, Setup, TestApp};
+use serde_json::{Value, json};
+
+use crate::api::{Api, Operation};
+
+/// Who calls, in the order of the columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    /// No credentials.
+    Anonymous,
+    /// A user, on what is theirs.
+    User,
+    /// Another user, on what is the first one's.
+    Other,
+    /// A user with the role `admin`, likewise.
+    Admin,
+    /// The token of a user whom an administrator disabled.
+    Disabled,
+    /// The token of a session that was signed out.
+    Ended,
+    /// A refresh token in the place of an access token.
+    Refresh,
+}
+
+use Who::{Admin, Anonymous, Disabled, Ended, Other, Refresh, User};
+
+const COLUMNS: [Who; 7] = [Anonymous, User, Other, Admin, Disabled, Ended, Refresh];
+
+/// A new operation needs a row here.
+#[rustfmt::skip]
+const MATRIX: &[(&str, [u16; 7])] = &[
+    //                            anon user other admin dis. ended refresh
+    ("auth_login",               [200, 200, 200, 200, 200, 200, 200]),
+    // Whoever holds a token that we signed may end its session, also when it has ended already.
+    ("auth_logout",              [401, 204, 204, 204, 204, 204, 401]),
+    ("auth_refresh",             [200, 200, 200, 200, 200, 200, 200]),
+    ("auth_register",            [201, 201, 201, 201, 201, 201, 201]),
+    ("jwks_get",                 [200, 200, 200, 200, 200, 200, 200]),
+    // `Authorization` is where the client names itself here (RFC 6749 section 2.3.1), and Bearer is no way to do so.
+    ("oauth_token",              [200, 401, 401, 401, 401, 401, 401]),
+    // The link works until there is an owner.
+    ("setup",                    [201, 201, 201, 404, 201, 201, 201]),
+    ("users_get",                [401, 200, 200, 200, 401, 401, 401]),
+    ("users_me_change_password", [401, 200, 200, 200, 401, 401, 401]),
+    // The only administrator may not leave.
+    ("users_me_delete",          [401, 204, 204, 409, 401, 401, 401]),
+    ("users_me_get",             [401, 200, 200, 200, 401, 401, 401]),
+    ("users_me_update",          [401, 200, 200, 200, 401, 401, 401]),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_gets_the_answer_of_the_matrix_on_sqlite() {
+    run(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_gets_the_answer_of_the_matrix_on_postgres() {
+    run(Engine::Postgres).await;
+}
+
+async fn run(engine: Engine) {
+    let shared = TestApp::start(engine, "the matrix", Setup::new()).await;
+    let api = Api::of(&shared).await;
+    let operations = api.operations();
+    let ids: BTreeSet<_> = operations.iter().map(|operation| operation.id).collect();
+    let rows: BTreeSet<_> = MATRIX.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids, rows, "operations, and rows of the matrix");
+
+    let mut wrong = Vec::new();
+    for operation in &operations {
+        let (_, expected) = MATRIX.iter().find(|(id, _)| *id == operation.id).unwrap();
+        for (who, expected) in COLUMNS.into_iter().zip(*expected) {
+            // An installation is set up once, and the last administrator is one only where there is no other.
+            let alone = matches!(operation.id, "setup" | "users_me_delete");
+            let own = if alone { Some(TestApp::start(engine, "a cell", Setup::new()).await) } else { None };
+            let answer = Cell { app: own.as_ref().unwrap_or(&shared), operation, who }.call(&api).await;
+            if answer.status != expected {
+                wrong.push(format!(
+                    "{} {who:?}: {} for {expected}: {}",
+                    operation.id,
+                    answer.status,
+                    answer.text()
+                ));
+            }
+            if !operation.statuses().contains_key(&answer.status) {
+                wrong.push(format!("{} {who:?}: {} is not documented", operation.id, answer.status));
+            }
+            if answer.status == 401 && answer.header("www-authenticate").is_empty() {
+                wrong.push(format!("{} {who:?}: 401 without a challenge", operation.id));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+struct Cell<'a> {
+    app: &'a TestApp,
+    operation: &'a Operation<'a>,
+    who: Who,
+}
+
+impl Cell<'_> {
+    async fn call(&self, api: &Api) -> Answer {
+        let (app, operation) = (self.app, self.operation);
+        // Before there is an administrator, or there is no link any more.
+        let link = if operation.id == "setup" && self.who != Admin {
+            app.setup_token().await
+        } else {
+            String::new()
+        };
+        let owner = app.some_user().await;
+        let bearer = self.bearer(&owner).await;
+        let path = operation.path.replace("{id}", &owner.id);
+        let mut request = app.call(operation.method.clone(), &path);
+        if let Some(token) = &bearer {
+            request = request.bearer(token);
+        }
+        let unused = app.clock.now().as_micros();
+        app.clock.advance(std::time::Duration::from_micros(1));
+        let name = format!("new-{unused}");
+        match operation.id {
+            "auth_login" => request.json(&json!({ "identifier": owner.email, "password": PASSWORD })),
+            "auth_logout" | "jwks_get" | "users_get" | "users_me_delete" | "users_me_get" => request,
+            "auth_refresh" => request.json(&json!({ "refresh_token": owner.refresh_token })),
+            "auth_register" => request.json(
+                &json!({ "email": format!("{name}@example.com"), "password": PASSWORD, "username": name }),
+            ),
+            "oauth_token" => request.form(&[
+                ("grant_type", "password"),
+                ("username", &owner.email),
+                ("password", PASSWORD),
+            ]),
+            "setup" => {
+                request.json(&json!({ "token": link, "email": "owner@example.com", "password": PASSWORD }))
+            }
+            "users_me_change_password" => {
+                let new = format!("{unused} boats in the harbour");
+                request.json(&json!({ "current_password": PASSWORD, "new_password": new }))
+            }
+            // The example of the document will do.
+            _ => match api.example(operation) {
+                Some(example) => request.json(example.value),
+                None => request,
+            },
+        }
+        .send()
+        .await
+    }
+
+    /// The token that this caller presents.
+    async fn bearer(&self, owner: &Persona) -> Option<String> {
+        let app = self.app;
+        match self.who {
+            Anonymous => None,
+            User => Some(owner.access_token.clone()),
+            Other => Some(app.some_user().await.access_token),
+            Admin => {
+                let admin = app.some_user().await;
+                let (act, id): (_, UserId) = (app.app.operator_act(), admin.id.parse().unwrap());
+                let identities = app.app.identities.clone();
+                let granted = app.db().write(move |tx| {
+                    identities.forget_after_commit(tx, id);
+                    access::grant(tx, &act, id, access::ADMIN)
+                });
+                granted.await.unwrap();
+                let me: Value = app.me(&admin.access_token).await.json();
+                assert_eq!(me["roles"], json!(["admin", "user"]));
+                Some(admin.access_token)
+            }
+            Disabled => {
+                let disabled = app.some_user().await;
+                let (act, id): (_, UserId) = (app.app.operator_act(), disabled.id.parse().unwrap());
+                let identities = app.app.identities.clone();
+                let done = app.db().write(move |tx| {
+                    identities.forget_after_commit(tx, id);
+                    accounts::set_active(tx, &act, id, false)
+                });
+                done.await.unwrap();
+                Some(disabled.access_token)
+            }
+            Ended => {
+                let ended = app.some_user().await;
+                let answer = app.post("/api/v1/auth/logout").bearer(&ended.access_token).send().await;
+                assert_eq!(answer.status, 204);
+                Some(ended.access_token)
+            }
+            Refresh => Some(app.some_user().await.refresh_token),
+        }
+    }
+}
