@@ -39,10 +39,10 @@ pub static FEATURES: &[Feature] = features! {
 };
 
 /// The operations of all features.
-pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
+pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(crate::sign_up::routes())
-        .merge(crate::sign_in::routes(app))
+        .merge(crate::sign_in::routes())
         .merge(crate::accounts::routes())
         .merge(crate::access::routes())
         .merge(crate::keys::routes())

@@ -1,1 +1,63 @@
-fn main() {}
+//! The command line of Gatepost: it parses, calls and prints; what it calls lives in `gatepost-server`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod cli;
+mod config;
+mod context;
+mod failure;
+mod keys;
+mod logging;
+mod migrate;
+mod owner;
+mod secret_input;
+mod serve;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let Cli { everyday, command } = cli;
+    // What needs neither configuration nor runtime.
+    match &command {
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(*shell, &mut Cli::command(), "gatepost", &mut std::io::stdout());
+            return Ok(());
+        }
+        Some(Command::Openapi) => {
+            let document = gatepost_server::http::openapi();
+            println!("{}", serde_json::to_string_pretty(&document).map_err(Failure::internal)?);
+            return Ok(());
+        }
+        Some(Command::Config { command }) => return config::run(&everyday, command),
+        _ => {}
+    }
+    let config = context::load(&everyday)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::internal)?;
+    runtime.block_on(async {
+        match command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::run(config).await,
+            Command::Migrate { command } => migrate::run(config, command).await,
+            Command::SetupLink => owner::print_new_link(config).await,
+            Command::User { command } => user::run(config, command).await,
+            Command::Keys { command } => keys::run(config, command).await,
+            Command::Config { .. } | Command::Openapi | Command::Completions { .. } => Ok(()),
+        }
+    })
+}

@@ -15,7 +15,8 @@ use axum::routing::get;
 use gatepost_kernel::{Purpose, Secret, TokenHash};
 use gatepost_problem::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+pub use metrics_exporter_prometheus::PrometheusHandle;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use serde::Serialize;
 
 /// How long `/readyz` waits for its checks before it counts them as failed.

@@ -19,7 +19,7 @@ use crate::features;
 ///
 /// An application that mounts it owns what surrounds it: put [`finish`](super::finish) around the whole.
 pub fn router(app: App) -> Router {
-    let (mut routes, document) = parts(&app);
+    let (mut routes, document) = parts();
     if app.config.docs.enabled {
         let json: Bytes = serde_json::to_vec(&document).unwrap_or_default().into();
         let document = get(|State(json): State<Bytes>| openapi_json(json)).with_state(json);
@@ -29,12 +29,12 @@ pub fn router(app: App) -> Router {
 }
 
 /// The OpenAPI 3.1 document of the application.
-pub fn openapi(app: &App) -> OpenApi {
-    parts(app).1
+pub fn openapi() -> OpenApi {
+    parts().1
 }
 
-fn parts(app: &App) -> (Router<App>, OpenApi) {
-    let (routes, mut document) = features::routes(app).split_for_parts();
+fn parts() -> (Router<App>, OpenApi) {
+    let (routes, mut document) = features::routes().split_for_parts();
     let mut description = Description::openapi();
     description.merge(document);
     document = description;

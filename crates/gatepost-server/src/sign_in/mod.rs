@@ -14,6 +14,7 @@ mod login;
 mod logout;
 mod password;
 mod refresh;
+mod set_password;
 mod token;
 
 use gatepost_db::Statement;
@@ -25,12 +26,13 @@ use crate::app::App;
 pub use answer::AuthResponse;
 pub(crate) use password::hash_problem;
 pub use password::{PasswordField, believe_new_password};
+pub use set_password::set_password;
 
 /// This feature reads and writes through the others.
 pub static STATEMENTS: &[&Statement] = &[];
 
 /// The operations of this feature.
-pub(crate) fn routes(_: &App) -> OpenApiRouter<App> {
+pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(login::handler))
         .routes(routes!(refresh::handler))

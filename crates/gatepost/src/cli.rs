@@ -1,0 +1,181 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXIT_CODES: &str = "Exit codes (sysexits.h):
+  0   done
+  1   refused: the message says why
+  2   the command line makes no sense
+  69  the database cannot be reached
+  74  the disk or a file failed
+  75  locked or busy: try again
+  78  the configuration, the schema or a key does not fit
+
+Every setting can stand in gatepost.toml, in the environment (GATEPOST_…) or, the everyday ones, in a flag; a flag wins
+over the environment, the environment over the file. `gatepost config init` prints them all.";
+
+/// The front door of an application: accounts, sign-in, sessions.
+///
+/// Without a command it serves on http://127.0.0.1:8080 and keeps its data in ./data.
+#[derive(Parser)]
+#[command(name = "gatepost", version = crate::context::VERSION, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) everyday: Everyday,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// The settings that are changed most. Each also has an environment variable: `GATEPOST_LISTEN` and so on.
+#[derive(Args, Default)]
+pub(crate) struct Everyday {
+    /// Where to listen: address and port [GATEPOST_LISTEN; default 127.0.0.1:8080]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// The folder of the SQLite database and the generated keys [GATEPOST_DATA_DIR; default data]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) data_dir: Option<String>,
+    /// postgres://user@host/database, or sqlite:path [GATEPOST_DATABASE_URL; default a file in the data folder]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+    /// The address that clients see, such as https://auth.example.com [GATEPOST_PUBLIC_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// The configuration file [GATEPOST_CONFIG; default gatepost.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the server (the default)
+    Serve,
+    /// Look at or change the schema of the database
+    Migrate {
+        #[command(subcommand)]
+        command: Migrate,
+    },
+    /// Make a new one-time link that creates the first owner, and end the one before
+    SetupLink,
+    /// Manage accounts, also beside a running server
+    User {
+        #[command(subcommand)]
+        command: User,
+    },
+    /// Manage signing keys, also beside a running server
+    Keys {
+        #[command(subcommand)]
+        command: Keys,
+    },
+    /// Look at the configuration
+    Config {
+        #[command(subcommand)]
+        command: Config,
+    },
+    /// Print the OpenAPI document
+    Openapi,
+    /// Print completions for a shell: gatepost completions bash > /etc/bash_completion.d/gatepost
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Migrate {
+    /// List the migrations and whether they are applied
+    Status,
+    /// Apply every pending migration; a SQLite file is copied to backups/ first
+    Up,
+    /// Take migrations back. Data in tables that go away is lost
+    Down {
+        /// The number of the last migration to keep; 0 takes everything back
+        #[arg(long, value_name = "N")]
+        to: u32,
+        /// Yes, I have a backup
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum User {
+    /// Create an administrator; an administrator with this address is left as it is
+    CreateAdmin {
+        /// The address
+        #[arg(long)]
+        email: String,
+        /// The username
+        #[arg(long)]
+        username: Option<String>,
+        /// Read the password from standard input, not from the terminal
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List accounts, oldest first
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show an account
+    Show {
+        /// An address, a username or an id
+        who: String,
+    },
+    /// Switch an account off and end all its sessions
+    Disable {
+        /// An address, a username or an id
+        who: String,
+    },
+    /// Switch an account on again
+    Enable {
+        /// An address, a username or an id
+        who: String,
+    },
+    /// Give an account a new password and end all its sessions
+    SetPassword {
+        /// An address, a username or an id
+        who: String,
+        /// Read the password from standard input, not from the terminal
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Keys {
+    /// List the keys, newest first
+    List,
+    /// Publish a new key, which signs once verifiers had the time to see it
+    Rotate {
+        /// Let it sign at once, although others may not know it yet
+        #[arg(long)]
+        now: bool,
+    },
+    /// Take a key out of use at once: every token that it signed is refused
+    Revoke {
+        /// The key id, as `keys list` shows it
+        kid: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Config {
+    /// Print a commented file with every setting at its default
+    Init {
+        /// Write it to this file, which must not exist
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Say everything that is wrong with the configuration
+    Check,
+    /// Show every setting and where its value comes from. Secrets are never shown
+    Show {
+        /// Accepted for clarity: secrets are never shown
+        #[arg(long)]
+        redacted: bool,
+    },
+}

@@ -1,0 +1,103 @@
+//! From flags to a configuration, a database and an application.
+
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use gatepost_db::migrate::{self, MigrationSet};
+use gatepost_db::{Db, Options, Target};
+use gatepost_kernel::{Clock, Random};
+use gatepost_server::App;
+use gatepost_server::app::Ingredients;
+use gatepost_server::config::{Config, DatabaseLocation, Raw};
+use gatepost_server::features::MIGRATIONS;
+use gatepost_server::keys::MasterKey;
+
+use crate::cli::Everyday;
+use crate::failure::{CONFIGURATION, Failure};
+
+/// The version, with the commit when the build knew it.
+pub(crate) const VERSION: &str = env!("GATEPOST_VERSION");
+
+/// The schema: one set, ours.
+pub(crate) static SETS: &[MigrationSet] = std::slice::from_ref(&MIGRATIONS);
+
+/// The file that is read when nobody names one.
+const DEFAULT_FILE: &str = "gatepost.toml";
+
+/// Lays file, environment and flags over each other.
+pub(crate) fn raw(everyday: &Everyday) -> Result<Raw, Failure> {
+    #[expect(clippy::disallowed_methods, reason = "this is where configuration is read and handed down")]
+    let (variables, named_by_variable) = (std::env::vars_os(), std::env::var_os("GATEPOST_CONFIG"));
+    let named = everyday.config.clone().or(named_by_variable.map(PathBuf::from));
+    let file = named.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+    let raw = match std::fs::read_to_string(&file) {
+        Ok(text) => Raw::new().file(&file, &text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => Raw::new(),
+        Err(error) => {
+            return Err(Failure::new(CONFIGURATION, format!("cannot read {}: {error}", file.display())));
+        }
+    };
+    let flags = [
+        ("listen", &everyday.listen, "--listen"),
+        ("data_dir", &everyday.data_dir, "--data-dir"),
+        ("database_url", &everyday.database_url, "--database-url"),
+        ("public_url", &everyday.public_url, "--public-url"),
+    ];
+    let flags = flags.into_iter().filter_map(|(key, value, flag)| Some((key, value.clone()?, flag)));
+    Ok(raw.env(variables).flags(flags))
+}
+
+/// Reads and believes the configuration.
+pub(crate) fn load(everyday: &Everyday) -> Result<Config, Failure> {
+    Ok(Config::load(&raw(everyday)?)?)
+}
+
+/// Makes the data directory, for its owner only.
+pub(crate) fn make_data_dir(config: &Config) -> Result<&Path, Failure> {
+    let folder = config.server.data_dir.as_path();
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Failure::io(format!("create the data folder {}", folder.display()), &error))?;
+    Ok(folder)
+}
+
+/// Opens the database.
+pub(crate) async fn open(config: &Config) -> Result<Db, Failure> {
+    let target = match &config.database.location {
+        DatabaseLocation::Sqlite(path) => Target::Sqlite(path.clone()),
+        DatabaseLocation::Postgres { url, .. } => Target::Postgres {
+            url: url.clone(),
+            connections: usize::try_from(config.database.max_connections).unwrap_or(usize::MAX),
+            statement_timeout: config.database.statement_timeout,
+        },
+    };
+    Ok(Db::open(&target, Options::default()).await?)
+}
+
+/// Starts the application on a database whose schema is up to date.
+pub(crate) async fn start(config: Config, issuer: String, db: Db) -> Result<App, Failure> {
+    let random = Random::system();
+    let master = match &config.keys.master_key {
+        Some(text) => MasterKey::from_text(text.expose())?,
+        None => MasterKey::in_directory(&config.server.data_dir, &random)?,
+    };
+    let clock = Clock::system();
+    Ok(App::start(Ingredients { config, issuer, db, clock, random, master }).await?)
+}
+
+/// The application for a command that may run beside a server: it takes no lock and changes no schema.
+pub(crate) async fn beside(config: Config) -> Result<App, Failure> {
+    if let DatabaseLocation::Sqlite(path) = &config.database.location
+        && !path.exists()
+    {
+        let message = format!("there is no database at {}", path.display());
+        return Err(Failure::new(CONFIGURATION, message)
+            .hint("is this the right folder? `gatepost serve` or `gatepost migrate up` makes a new one"));
+    }
+    let db = open(&config).await?;
+    if migrate::status(&db, SETS).await?.iter().any(|migration| migration.applied_at.is_none()) {
+        return Err(Failure::new(CONFIGURATION, "the schema of the database is older than this program")
+            .hint("run `gatepost migrate up`, or restart the server with this version"));
+    }
+    let issuer = config.server.issuer(config.server.listen.port());
+    start(config, issuer, db).await
+}

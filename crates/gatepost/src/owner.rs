@@ -1,0 +1,105 @@
+//! The first owner: by link, by environment, never by a default password.
+
+use std::fs::OpenOptions;
+use std::io::{IsTerminal as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use gatepost_kernel::Secret;
+use gatepost_server::App;
+use gatepost_server::accounts::{Patch, ProfileInput};
+use gatepost_server::config::Config;
+use gatepost_server::sign_up::{Enrolment, NewAccount, enroll, has_owner, make_setup_link};
+
+use crate::context::beside;
+use crate::failure::{CONFIGURATION, Failure, REFUSED};
+
+/// Sees to it that an installation without an owner can get one: makes the owner that the environment describes, or
+/// offers a link.
+pub(crate) async fn offer(app: &App, data_dir: &Path) -> Result<(), Failure> {
+    if app.db.read(has_owner).await? {
+        return Ok(());
+    }
+    if let Some((email, password)) = from_environment()? {
+        create(app, email, None, password).await?;
+        tracing::info!("created the first owner from GATEPOST_ADMIN_EMAIL");
+        return Ok(());
+    }
+    let Some(link) = make_setup_link(app).await? else { return Ok(()) };
+    let url = link.url(&app.issuer);
+    if std::io::stderr().is_terminal() {
+        eprintln!("  Create the first owner within an hour, with this link (it works once):\n\n    {url}\n");
+    } else {
+        let file = write_link(data_dir, &url)?;
+        eprintln!(
+            "The link that creates the first owner is in {}; it works once, for an hour.",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+/// `gatepost setup-link`: a new link, and the end of the one before.
+pub(crate) async fn print_new_link(config: Config) -> Result<(), Failure> {
+    let app = beside(config).await?;
+    let link = make_setup_link(&app).await?;
+    let link = link.ok_or_else(|| {
+        Failure::new(REFUSED, "this installation has an owner already")
+            .hint("`gatepost user set-password` gives an account a new password")
+    })?;
+    println!("{}", link.url(&app.issuer));
+    app.db.close().await;
+    Ok(())
+}
+
+/// Makes an administrator.
+pub(crate) async fn create(
+    app: &App,
+    email: String,
+    username: Option<String>,
+    password: Secret<String>,
+) -> Result<(), Failure> {
+    let profile =
+        ProfileInput { username: username.map_or(Patch::Keep, Patch::Set), ..ProfileInput::default() };
+    let account = NewAccount { email, password, profile };
+    let enrolment = Enrolment::prepare(app, account, true, "command_line").await;
+    let enrolment = enrolment.map_err(gatepost_problem::Problem::from)?;
+    let act = app.operator_act();
+    app.db.write(move |tx| enroll(tx, &act, enrolment.clone())).await?;
+    Ok(())
+}
+
+/// The owner that an unattended installation is given.
+fn from_environment() -> Result<Option<(String, Secret<String>)>, Failure> {
+    #[expect(clippy::disallowed_methods, reason = "this is where configuration is read and handed down")]
+    let read = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let Some(email) = read("GATEPOST_ADMIN_EMAIL") else { return Ok(None) };
+    let password = match (read("GATEPOST_ADMIN_PASSWORD"), read("GATEPOST_ADMIN_PASSWORD_FILE")) {
+        (Some(password), None) => password,
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(&file);
+            let text =
+                text.map_err(|error| Failure::new(CONFIGURATION, format!("cannot read {file}: {error}")))?;
+            text.strip_suffix('\n').unwrap_or(&text).to_owned()
+        }
+        _ => {
+            let message = "GATEPOST_ADMIN_EMAIL needs a password";
+            return Err(Failure::new(CONFIGURATION, message)
+                .hint("set one of GATEPOST_ADMIN_PASSWORD and GATEPOST_ADMIN_PASSWORD_FILE"));
+        }
+    };
+    Ok(Some((email, Secret::new(password))))
+}
+
+/// Nobody watches: the link must not end up in a log.
+fn write_link(data_dir: &Path, url: &str) -> Result<PathBuf, Failure> {
+    let path = data_dir.join("setup-link");
+    let failed = |error| Failure::io(format!("write {}", path.display()), &error);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+    writeln!(file, "{url}").map_err(failed)?;
+    Ok(path)
+}

@@ -1,0 +1,143 @@
+//! `gatepost user`.
+
+use gatepost_db::DbError;
+use gatepost_server::App;
+use gatepost_server::access;
+use gatepost_server::accounts::{self, LoginIdentifier, User, UserBody};
+use gatepost_server::config::Config;
+use gatepost_server::http::Rights;
+use gatepost_server::sign_in;
+
+use crate::cli::User as Command;
+use crate::context::beside;
+use crate::failure::{Failure, REFUSED};
+use crate::{owner, secret_input};
+
+/// How many accounts are read at a time.
+const PAGE: i64 = 500;
+
+pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure> {
+    // Ask before anything is opened: the server may be waiting for the same file.
+    let password = match &command {
+        Command::CreateAdmin { password_stdin, .. } | Command::SetPassword { password_stdin, .. } => {
+            Some(secret_input::new_password(*password_stdin)?)
+        }
+        Command::List { .. } | Command::Show { .. } | Command::Disable { .. } | Command::Enable { .. } => {
+            None
+        }
+    };
+    let app = beside(config).await?;
+    let done = match (command, password) {
+        (Command::CreateAdmin { email, username, .. }, Some(password)) => {
+            create_admin(&app, email, username, password).await
+        }
+        (Command::SetPassword { who, .. }, Some(password)) => {
+            let (user, _) = find(&app, &who).await?;
+            sign_in::set_password(&app, &user, password).await?;
+            println!("{} has a new password; all sessions have ended", user.email);
+            Ok(())
+        }
+        (Command::List { json }, _) => list(&app, json).await,
+        (Command::Show { who }, _) => show(&app, &who).await,
+        (Command::Disable { who }, _) => switch(&app, &who, false).await,
+        (Command::Enable { who }, _) => switch(&app, &who, true).await,
+        (Command::CreateAdmin { .. } | Command::SetPassword { .. }, None) => Ok(()),
+    };
+    app.db.close().await;
+    done
+}
+
+async fn create_admin(
+    app: &App,
+    email: String,
+    username: Option<String>,
+    password: gatepost_kernel::Secret<String>,
+) -> Result<(), Failure> {
+    match find(app, &email).await {
+        Ok((user, rights)) if rights.roles.iter().any(|role| role == access::ADMIN) => {
+            println!("{} is an administrator already; nothing was changed", user.email);
+            Ok(())
+        }
+        Ok((user, _)) => {
+            Err(Failure::new(REFUSED, format!("{} has an account and is no administrator", user.email))
+                .hint("use another address: this command makes new accounts only"))
+        }
+        Err(_) => {
+            owner::create(app, email.clone(), username, password).await?;
+            println!("created the administrator {email}");
+            Ok(())
+        }
+    }
+}
+
+async fn list(app: &App, json: bool) -> Result<(), Failure> {
+    let mut after = None;
+    if !json {
+        println!("{:<36}  {:<8}  {:<14}  E-MAIL", "ID", "STATE", "ROLES");
+    }
+    loop {
+        let page = app
+            .db
+            .read(move |tx| {
+                let users = accounts::page(tx, after, PAGE)?;
+                users
+                    .into_iter()
+                    .map(|user| access::rights_of(tx, user.id).map(|rights| (user, rights)))
+                    .collect::<Result<Vec<_>, DbError>>()
+            })
+            .await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = Some(last.id);
+        for (user, rights) in &page {
+            if json {
+                println!(
+                    "{}",
+                    serde_json::to_string(&UserBody::new(user, rights)).map_err(Failure::internal)?
+                );
+            } else {
+                let state = if user.is_active { "active" } else { "disabled" };
+                println!("{}  {state:<8}  {:<14}  {}", user.id, rights.roles.join(","), user.email);
+            }
+        }
+    }
+}
+
+async fn show(app: &App, who: &str) -> Result<(), Failure> {
+    let (user, rights) = find(app, who).await?;
+    println!("{}", serde_json::to_string_pretty(&UserBody::new(&user, &rights)).map_err(Failure::internal)?);
+    Ok(())
+}
+
+async fn switch(app: &App, who: &str, active: bool) -> Result<(), Failure> {
+    let (user, _) = find(app, who).await?;
+    let (act, id) = (app.operator_act(), user.id);
+    app.db.write(move |tx| accounts::set_active(tx, &act, id, active)).await?;
+    match active {
+        true => println!("{} may sign in again", user.email),
+        false => println!("{} is disabled; all sessions have ended", user.email),
+    }
+    Ok(())
+}
+
+/// The living account that somebody means by an address, a username or an id.
+async fn find(app: &App, who: &str) -> Result<(User, Rights), Failure> {
+    let id = who.parse().ok();
+    let identifier = LoginIdentifier::parse(who).ok();
+    let found = app
+        .db
+        .read(move |tx| {
+            let user = match (id, &identifier) {
+                (Some(id), _) => accounts::by_id(tx, id)?.filter(|user| user.deleted_at.is_none()),
+                (None, Some(identifier)) => accounts::by_identifier(tx, identifier)?,
+                (None, None) => None,
+            };
+            let Some(user) = user else { return Ok::<_, DbError>(None) };
+            let rights = access::rights_of(tx, user.id)?;
+            Ok(Some((user, rights)))
+        })
+        .await?;
+    found.ok_or_else(|| {
+        Failure::new(REFUSED, format!("there is no account {who}"))
+            .hint("name it by its address, username or id; `gatepost user list` shows them all")
+    })
+}
