@@ -3,7 +3,7 @@
 use std::process::Command;
 
 fn main() {
-    let version = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
     let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok();
     let commit = commit
         .filter(|output| output.status.success())

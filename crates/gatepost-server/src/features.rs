@@ -49,11 +49,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 macro_rules! migration {
-    ($number:literal, $name:literal) => {
+    ($number:literal, $name:literal, $file:literal) => {
         Migration {
             number: $number,
             name: $name,
-            text: include_str!(concat!("../migrations/", $name, ".sql")),
+            text: include_str!(concat!("../migrations/", $file, ".sql")),
         }
     };
 }
@@ -62,12 +62,12 @@ macro_rules! migration {
 pub static MIGRATIONS: MigrationSet = MigrationSet {
     name: "gatepost",
     migrations: &[
-        migration!(1, "0001_audit"),
-        migration!(2, "0002_keys"),
-        migration!(3, "0003_accounts"),
-        migration!(4, "0004_passwords"),
-        migration!(5, "0005_access"),
-        migration!(6, "0006_sessions"),
-        migration!(7, "0007_sign_up"),
+        migration!(1, "audit", "0001_audit"),
+        migration!(2, "keys", "0002_keys"),
+        migration!(3, "accounts", "0003_accounts"),
+        migration!(4, "passwords", "0004_passwords"),
+        migration!(5, "access", "0005_access"),
+        migration!(6, "sessions", "0006_sessions"),
+        migration!(7, "sign_up", "0007_sign_up"),
     ],
 };

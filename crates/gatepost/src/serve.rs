@@ -2,10 +2,11 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use gatepost_db::{Db, DirectoryLock, migrate};
 use gatepost_kernel::Clock;
-use gatepost_server::config::{Config, DatabaseLocation};
+use gatepost_server::config::{Config, DatabaseLocation, PublicUrl};
 use gatepost_server::http::health::{self, HealthParts, MetricsAccess, MetricsSettings, Readiness};
 use gatepost_server::http::{
     self, CorsPolicy, Draining, ForwardedHeader, HostPolicy, HttpParts, ServeOptions, TrustedProxies,
@@ -46,11 +47,13 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     announce(&app, address);
     owner::offer(&app, &data_dir).await?;
 
-    let options = ServeOptions {
-        limits: app.config.http.limits(),
-        trusted_proxies: trusted_proxies(&app.config),
-        draining: draining.clone(),
-    };
+    let mut limits = app.config.http.limits();
+    if is_private(&app.config) {
+        // No load balancer stands in front that would have to notice first.
+        limits.drain_delay = Duration::ZERO;
+    }
+    let options =
+        ServeOptions { limits, trusted_proxies: trusted_proxies(&app.config), draining: draining.clone() };
     let upkeep = tokio::spawn({
         let (app, metrics) = (app.clone(), metrics.clone());
         async move { tokio::join!(jobs::run(app), health::keep_metrics_small(metrics)) }
@@ -104,13 +107,8 @@ fn router(
     let config = &app.config;
     let public = config.server.public_url.as_ref();
     let db: Db = app.db.clone();
-    let settings = MetricsSettings {
-        token: config.metrics.token.clone(),
-        own_listener,
-        private: config.server.listen.ip().is_loopback()
-            && public.is_none()
-            && config.server.trusted_proxies.is_empty(),
-    };
+    let settings =
+        MetricsSettings { token: config.metrics.token.clone(), own_listener, private: is_private(config) };
     let health = HealthParts {
         draining: draining.clone(),
         readiness: Readiness::new(move || {
@@ -132,10 +130,16 @@ fn router(
         trusted_proxies: trusted_proxies(config),
         cors: CorsPolicy::new(config.cors.allowed_origins.iter().map(String::as_str))
             .map_err(|error| refused(error.to_string()))?,
-        https: public.is_some_and(|url| url.is_https()),
+        https: public.is_some_and(PublicUrl::is_https),
         ..HttpParts::new(app.clock.clone(), app.random.clone())
     };
     Ok(http::finish(http::router(app.clone()).merge(health::routes(health)), parts))
+}
+
+/// Whether only this machine can reach the server, and no proxy carries the world to it.
+fn is_private(config: &Config) -> bool {
+    let server = &config.server;
+    server.listen.ip().is_loopback() && server.public_url.is_none() && server.trusted_proxies.is_empty()
 }
 
 fn trusted_proxies(config: &Config) -> TrustedProxies {

@@ -45,12 +45,12 @@ pub(super) fn routes() -> Router<App> {
 fn asset(path: &str) -> Response {
     match utoipa_swagger_ui::serve(path, Arc::clone(&CONFIG)) {
         Ok(Some(file)) => {
+            let kind = match file.content_type {
+                text if text.starts_with("text/") => format!("{text}; charset=utf-8"),
+                other => other,
+            };
             let headers = [
-                (
-                    CONTENT_TYPE,
-                    HeaderValue::try_from(file.content_type)
-                        .unwrap_or(HeaderValue::from_static("text/plain")),
-                ),
+                (CONTENT_TYPE, HeaderValue::try_from(kind).unwrap_or(HeaderValue::from_static("text/plain"))),
                 (CONTENT_SECURITY_POLICY, POLICY),
                 (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
             ];

@@ -1,0 +1,9 @@
+//! The real binary, run as its operator would: in an empty folder, on a free port, with signals and second processes.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails, with the reason")]
+
+#[path = "binary/commands.rs"]
+mod commands;
+#[path = "binary/process.rs"]
+mod process;
+#[path = "binary/serving.rs"]
+mod serving;

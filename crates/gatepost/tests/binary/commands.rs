@@ -1,0 +1,162 @@
+//! The commands beside `serve`.
+
+use crate::process::{Installation, PASSWORD, text};
+
+#[test]
+fn every_problem_of_a_configuration_is_said_at_once_with_exit_78() {
+    let installation = Installation::on_sqlite();
+    std::fs::write(
+        installation.path("gatepost.toml"),
+        "listne = '127.0.0.1:1'\n[tokens]\naccess_ttl = '1s'\n[sign_up]\nmode = 'verify_first'\n",
+    )
+    .unwrap();
+    for command in [&["serve"][..], &["config", "check"], &["user", "list"]] {
+        let output = installation.run(command);
+        assert_eq!(output.status.code(), Some(78), "{command:?}");
+        let said = text(&output.stderr);
+        for part in ["listne", "did you mean", "access_ttl", "sign_up.mode"] {
+            assert!(said.contains(part), "{part} is missing: {said}");
+        }
+    }
+    assert!(!installation.path("data").exists(), "a refused start left something behind");
+}
+
+#[test]
+fn a_reachable_address_needs_a_public_url() {
+    let installation = Installation::on_sqlite();
+    let output = installation.run(&["serve", "--listen", "0.0.0.0:0"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stderr).contains("public_url = \"https://"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn jwt_08_another_master_key_is_refused_with_exit_78() {
+    let installation = Installation::on_sqlite();
+    drop(installation.serve());
+    std::fs::remove_file(installation.path("data/master.key")).unwrap();
+    let output = installation.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stderr).contains("another master key"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn jwt_08_a_known_or_short_master_key_is_refused() {
+    let installation = Installation::on_sqlite();
+    for key in ["your-super-secret-key", "short"] {
+        let mut command = installation.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let output = command.env("GATEPOST_KEYS_MASTER_KEY", key).output().unwrap();
+        assert_eq!(output.status.code(), Some(78));
+        assert!(!text(&output.stderr).contains(key), "the secret is repeated: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn create_admin_is_idempotent_and_reads_the_password_from_standard_input() {
+    let installation = Installation::on_sqlite();
+    installation.succeed(&["migrate", "up"]);
+    let create = ["user", "create-admin", "--email", "owner@example.com", "--password-stdin"];
+    let weak = installation.run_with_input(&create, "12345\n");
+    assert_eq!(weak.status.code(), Some(1));
+    assert!(text(&weak.stderr).contains("at least 12 characters"), "{}", text(&weak.stderr));
+    let made = installation.run_with_input(&create, &format!("{PASSWORD}\n"));
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let again = installation.run_with_input(&create, "another password entirely\n");
+    assert!(again.status.success());
+    assert!(text(&again.stdout).contains("already"));
+    let shown = installation.succeed(&["user", "show", "OWNER@example.com"]);
+    assert!(shown.contains("\"admin\"") && !shown.contains("argon2"), "{shown}");
+    // The password of the first call is the one that counts.
+    let server = installation.serve();
+    let with =
+        |password: &str| serde_json::json!({ "identifier": "owner@example.com", "password": password });
+    assert_eq!(server.post("/api/v1/auth/login", &with(PASSWORD)).0, 200);
+    assert_eq!(server.post("/api/v1/auth/login", &with("another password entirely")).0, 401);
+}
+
+#[test]
+fn set_password_ends_every_session() {
+    let installation = Installation::on_sqlite();
+    let server = installation.serve();
+    let body = serde_json::json!({ "email": "ada@example.com", "password": PASSWORD });
+    let (_, answer) = server.post("/api/v1/auth/register", &body);
+    let access = answer["access_token"].as_str().unwrap();
+    let set = ["user", "set-password", "ada@example.com", "--password-stdin"];
+    let output = installation.run_with_input(&set, "seven crates of green tea\n");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    server.until("the end of the session", || (server.me(access) == 401).then_some(()));
+    let with = |password: &str| serde_json::json!({ "identifier": "ada@example.com", "password": password });
+    assert_eq!(server.post("/api/v1/auth/login", &with(PASSWORD)).0, 401);
+    assert_eq!(server.post("/api/v1/auth/login", &with("seven crates of green tea")).0, 200);
+}
+
+fn migrations_go_up_and_down(installation: &Installation) {
+    assert!(installation.succeed(&["migrate", "status"]).contains("pending"));
+    let stale = installation.run(&["user", "list"]);
+    assert_eq!(stale.status.code(), Some(78));
+    installation.succeed(&["migrate", "up"]);
+    assert!(!installation.succeed(&["migrate", "status"]).contains("pending"));
+    assert_eq!(installation.run(&["migrate", "down", "--to", "0"]).status.code(), Some(1), "without --yes");
+    assert!(!installation.succeed(&["migrate", "status"]).contains("pending"));
+    installation.succeed(&["migrate", "down", "--to", "0", "--yes"]);
+    assert!(!installation.succeed(&["migrate", "status"]).contains("applied 2"));
+    installation.succeed(&["migrate", "up"]);
+    assert!(installation.succeed(&["user", "list"]).contains("E-MAIL"));
+}
+
+#[test]
+fn migrations_go_up_and_down_on_sqlite() {
+    migrations_go_up_and_down(&Installation::on_sqlite());
+}
+
+#[tokio::test]
+async fn migrations_go_up_and_down_on_postgresql() {
+    migrations_go_up_and_down(&Installation::on_postgres().await);
+}
+
+#[test]
+fn commands_without_a_database_say_where_they_looked() {
+    let installation = Installation::on_sqlite();
+    let output = installation.run(&["user", "list"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stderr).contains("data/gatepost.db"), "{}", text(&output.stderr));
+    assert!(!installation.path("data").exists());
+}
+
+#[test]
+fn a_database_that_is_down_is_exit_69() {
+    let installation = Installation::on_sqlite();
+    let url = "postgres://nobody@127.0.0.1:9/nothing";
+    let output = installation.run(&["serve", "--listen", "127.0.0.1:0", "--database-url", url]);
+    assert_eq!(output.status.code(), Some(69), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_configuration_is_shown_without_its_secrets() {
+    let installation = Installation::on_sqlite();
+    let mut command = installation.command(&["config", "show", "--redacted"]);
+    let secret = "canary-canary-canary-canary-canary";
+    let output = command.env("GATEPOST_METRICS_TOKEN", secret).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    assert!(shown.contains("metrics") && !shown.contains(secret), "{shown}");
+}
+
+#[test]
+fn the_example_configuration_can_be_used_as_it_is() {
+    let installation = Installation::on_sqlite();
+    installation.succeed(&["config", "init", "--output", "gatepost.toml"]);
+    installation.succeed(&["config", "check"]);
+    let again = installation.run(&["config", "init", "--output", "gatepost.toml"]);
+    assert_eq!(again.status.code(), Some(74), "an existing file is not overwritten");
+}
+
+#[test]
+fn what_needs_no_database_needs_no_folder() {
+    let installation = Installation::on_sqlite();
+    let document: serde_json::Value = serde_json::from_str(&installation.succeed(&["openapi"])).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert!(installation.succeed(&["completions", "bash"]).contains("gatepost"));
+    assert!(installation.succeed(&["--version"]).contains(env!("CARGO_PKG_VERSION")));
+    assert!(installation.succeed(&["--help"]).contains("Exit codes"));
+    assert!(!installation.path("data").exists());
+}
