@@ -21,6 +21,8 @@ pub mod app;
 pub mod audit;
 pub mod config;
 pub mod features;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod ids;
 pub mod jobs;

@@ -7,6 +7,8 @@
 mod api;
 #[path = "coverage/authorization.rs"]
 mod authorization;
+#[path = "coverage/corpus.rs"]
+mod corpus;
 #[path = "coverage/document.rs"]
 mod document;
 #[path = "coverage/examples.rs"]

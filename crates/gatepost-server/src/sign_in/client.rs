@@ -43,7 +43,7 @@ fn known(id: &str, secret: &str, basic: bool) -> OAuthResult<&'static str> {
 }
 
 /// Name and secret of `Basic base64(name:secret)`.
-fn basic_credentials(header: &str) -> Option<(String, String)> {
+pub(crate) fn basic_credentials(header: &str) -> Option<(String, String)> {
     let (scheme, encoded) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;

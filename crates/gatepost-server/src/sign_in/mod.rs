@@ -24,9 +24,11 @@ use utoipa_axum::routes;
 use crate::app::App;
 
 pub use answer::AuthResponse;
+pub(crate) use client::basic_credentials;
 pub(crate) use password::hash_problem;
 pub use password::{PasswordField, believe_new_password};
 pub use set_password::set_password;
+pub(crate) use token::Request as TokenRequest;
 
 /// This feature reads and writes through the others.
 pub static STATEMENTS: &[&Statement] = &[];

@@ -24,7 +24,7 @@ const SCOPE_LENGTH: usize = 1_024;
 #[schema(as = TokenRequest, example = json!({
     "grant_type": "password", "username": "ada@example.com", "password": "correct horse battery staple"
 }))]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// `password` or `refresh_token`.
     #[serde(default)]
     grant_type: Option<String>,

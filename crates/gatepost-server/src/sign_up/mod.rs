@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 
 pub use enroll::{Enrolment, EnrolmentError, NewAccount, enroll};
+pub(crate) use register::Request as RegisterRequest;
 pub use setup_link::{SetupLink, has_owner, make_setup_link};
 pub use sql::STATEMENTS;
 

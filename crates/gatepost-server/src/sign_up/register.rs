@@ -20,7 +20,7 @@ use crate::sign_in::AuthResponse;
 #[schema(as = RegisterRequest, example = json!({
     "email": "ada@example.com", "password": "correct horse battery staple", "username": "ada", "first_name": "Ada"
 }))]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// Where mail arrives; also a name to sign in with, in any letter case.
     email: String,
     /// At least 12 characters, and hard to guess.

@@ -40,7 +40,7 @@ on_each_db! {
         let moved = app.get("/docs").send().await;
         assert_eq!((moved.status, moved.header("location")), (308, "/docs/"));
         let page = app.get("/docs/").send().await;
-        assert_eq!((page.status, page.header("content-type")), (200, "text/html"));
+        assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
         let assets = assets(&app, "/docs/", &page.text()).await;
         assert!(assets.len() >= 5, "{} assets", assets.len());
         for (path, answer) in std::iter::once(("/docs/".to_owned(), page)).chain(assets) {

@@ -72,8 +72,10 @@ fn every_migration_file_is_listed() {
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     files.sort();
-    assert!(files.iter().eq(MIGRATIONS.migrations.iter().map(|migration| migration.name)), "{files:?}");
-    for migration in MIGRATIONS.migrations {
-        assert!(migration.name.starts_with(&format!("{:04}_", migration.number)), "{}", migration.name);
-    }
+    let listed: Vec<_> = MIGRATIONS
+        .migrations
+        .iter()
+        .map(|migration| format!("{:04}_{}", migration.number, migration.name))
+        .collect();
+    assert_eq!(files, listed);
 }

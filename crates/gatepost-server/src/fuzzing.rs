@@ -1,0 +1,27 @@
+//! Doors to parsers that are private, for the fuzz targets. Not part of the API.
+
+use gatepost_problem::{OAuthError, Problem, parse_form, parse_json};
+
+use crate::sign_in::TokenRequest;
+use crate::sign_up::RegisterRequest;
+
+/// Reads the body of a registration: the widest of the JSON bodies.
+///
+/// # Errors
+/// What the client would be told.
+pub fn register_request(bytes: &[u8]) -> Result<(), Problem> {
+    parse_json::<RegisterRequest>(bytes).map(|_| ())
+}
+
+/// Reads the form of a token request.
+///
+/// # Errors
+/// What the client would be told.
+pub fn token_request(bytes: &[u8]) -> Result<(), OAuthError> {
+    parse_form::<TokenRequest>(bytes).map(|_| ())
+}
+
+/// Reads the value of an `Authorization` header as the name and secret of a client.
+pub fn basic_credentials(header: &str) -> Option<(String, String)> {
+    crate::sign_in::basic_credentials(header)
+}
