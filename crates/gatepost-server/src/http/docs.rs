@@ -64,7 +64,8 @@ fn asset(path: &str) -> Response {
 /// What each problem means: where the `type` of a problem points.
 async fn problems() -> Response {
     let mut page = String::from(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Problems</title><h1>Problems</h1><dl>",
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><link rel=\"icon\" href=\"data:,\"><title>Problems</title>\
+         <h1>Problems</h1><dl>",
     );
     let mut anchors = BTreeSet::new();
     for kind in ProblemType::ALL {

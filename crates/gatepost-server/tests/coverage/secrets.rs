@@ -30,6 +30,8 @@ const EXPOSE: &[(&str, &str)] = &[
     ("crates/gatepost-server/src/sign_in/token.rs", "the refresh token goes to its exchange, a client's secret to its comparison"),
     ("crates/gatepost-server/src/sign_up/setup.rs", "the link's token is hashed"),
     ("crates/gatepost-server/src/sign_up/setup_link.rs", "the link is shown once, and its token hashed"),
+    ("crates/gatepost/src/context.rs", "the configured master key is decoded"),
+    ("crates/gatepost/src/secret_input.rs", "a typed password is read, trimmed and compared with its repetition"),
     ("crates/gatepost-token/src/signing.rs", "the stored key is read to sign with"),
 ];
 
