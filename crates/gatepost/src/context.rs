@@ -10,7 +10,7 @@ use gatepost_server::App;
 use gatepost_server::app::Ingredients;
 use gatepost_server::config::{Config, DatabaseLocation, Raw};
 use gatepost_server::features::MIGRATIONS;
-use gatepost_server::keys::MasterKey;
+use gatepost_server::keys::{self, MasterKey};
 
 use crate::cli::Everyday;
 use crate::failure::{CONFIGURATION, Failure};
@@ -78,7 +78,20 @@ pub(crate) async fn start(config: Config, issuer: String, db: Db) -> Result<App,
     let random = Random::system();
     let master = match &config.keys.master_key {
         Some(text) => MasterKey::from_text(text.expose())?,
-        None => MasterKey::in_directory(&config.server.data_dir, &random)?,
+        None => {
+            let file = config.server.data_dir.join("master.key");
+            // A new key would open nothing, and its file would hide that the right one is missing.
+            if !file.exists() && keys::exist(&db).await? {
+                return Err(Failure::new(
+                    CONFIGURATION,
+                    format!("the master key {} is missing", file.display()),
+                )
+                .hint(
+                    "restore the one that belongs to this database, or name it with keys.master_key_file",
+                ));
+            }
+            MasterKey::in_directory(&config.server.data_dir, &random)?
+        }
     };
     let clock = Clock::system();
     Ok(App::start(Ingredients { config, issuer, db, clock, random, master }).await?)

@@ -18,7 +18,8 @@ use crate::failure::{CONFIGURATION, Failure, REFUSED};
 /// offers a link.
 pub(crate) async fn offer(app: &App, data_dir: &Path) -> Result<(), Failure> {
     if app.db.read(has_owner).await? {
-        return Ok(());
+        // A link that was not used is dead; its file would only mislead.
+        return remove_link(data_dir);
     }
     if let Some((email, password)) = from_environment()? {
         create(app, email, None, password).await?;
@@ -91,14 +92,22 @@ fn from_environment() -> Result<Option<(String, Secret<String>)>, Failure> {
     Ok(Some((email, Secret::new(password))))
 }
 
+const LINK_FILE: &str = "setup-link";
+
+fn remove_link(data_dir: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(data_dir.join(LINK_FILE)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::io(format!("remove {LINK_FILE}"), &error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Nobody watches: the link must not end up in a log.
 fn write_link(data_dir: &Path, url: &str) -> Result<PathBuf, Failure> {
-    let path = data_dir.join("setup-link");
+    remove_link(data_dir)?;
+    let path = data_dir.join(LINK_FILE);
     let failed = |error| Failure::io(format!("write {}", path.display()), &error);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
     writeln!(file, "{url}").map_err(failed)?;
     Ok(path)

@@ -19,8 +19,8 @@ const FRESH: Duration = Duration::from_secs(10 * 60);
 
 /// Delete your own account
 ///
-/// Needs a sign-in that is at most ten minutes old. The names are free at once; the account can be restored by an
-/// administrator for seven days.
+/// Needs a sign-in that is at most ten minutes old. The names are free at once, all sessions end, and after seven days
+/// the rest of the account is forgotten.
 #[utoipa::path(
     delete,
     path = "/api/v1/users/me",

@@ -15,7 +15,7 @@ use super::span::secs;
 pub struct DatabaseConfig {
     /// Where the rows live.
     pub location: DatabaseLocation,
-    /// The number of connections: readers on SQLite, all on PostgreSQL.
+    /// The number of connections to PostgreSQL.
     pub max_connections: u32,
     /// How long one statement may run.
     pub statement_timeout: Duration,
@@ -44,7 +44,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new(
         "database.max_connections",
         "8",
-        "How many connections the server opens: readers on SQLite, all of them on PostgreSQL.",
+        "How many connections the server opens to PostgreSQL. SQLite needs no number.",
     ),
     Setting::new(
         "database.statement_timeout",

@@ -74,7 +74,7 @@ pub(crate) fn read_file(path: &str) -> Result<Secret<String>, Complaint> {
 
 /// Why a secret cannot be a key, if so. The complaint never quotes the secret.
 pub(crate) fn weakness(secret: &str) -> Option<Complaint> {
-    let hint = "make one with `openssl rand -base64 48`";
+    let hint = "make one with `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`";
     if is_well_known(secret) {
         return Some(Complaint::new("is a secret that everybody knows").hint(hint));
     }

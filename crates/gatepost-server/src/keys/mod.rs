@@ -23,7 +23,7 @@ use crate::app::App;
 pub use master::{MasterKey, MasterKeyError, ServerKey};
 pub use model::{KeyInfo, Schedule, State};
 pub use ring::{KeyRing, KeysError, Ring};
-pub use rotate::{force, revoke, rotate};
+pub use rotate::{exist, force, revoke, rotate};
 pub use sql::STATEMENTS;
 
 /// The operations of this feature.

@@ -8,6 +8,14 @@ use super::ring::{KeyRing, KeysError};
 use super::sql;
 use crate::audit::{self, Act, Event};
 
+/// Whether the database holds keys, sealed under some master key.
+///
+/// # Errors
+/// What the database says.
+pub async fn exist(db: &Db) -> Result<bool, DbError> {
+    Ok(!infos(db).await?.is_empty())
+}
+
 /// Does everything that is due and reloads the ring. Any node may do it at any time; what another node has done
 /// already is not due any more.
 ///

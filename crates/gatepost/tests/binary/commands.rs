@@ -33,8 +33,16 @@ fn a_reachable_address_needs_a_public_url() {
 fn jwt_08_another_master_key_is_refused_with_exit_78() {
     let installation = Installation::on_sqlite();
     drop(installation.serve());
-    std::fs::remove_file(installation.path("data/master.key")).unwrap();
-    let output = installation.run(&["serve", "--listen", "127.0.0.1:0"]);
+    let key = installation.path("data/master.key");
+    std::fs::remove_file(&key).unwrap();
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["keys", "list"]] {
+        let output = installation.run(command);
+        assert_eq!(output.status.code(), Some(78));
+        assert!(text(&output.stderr).contains("is missing"), "{}", text(&output.stderr));
+        assert!(!key.exists(), "a key that opens nothing took the place of the missing one");
+    }
+    let mut command = installation.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let output = command.env("GATEPOST_KEYS_MASTER_KEY", "Xq3vLw9ZtB0nR5yKc7HdE2mJf8sPgU4aVi6oNx1Wk_c").output().unwrap();
     assert_eq!(output.status.code(), Some(78));
     assert!(text(&output.stderr).contains("another master key"), "{}", text(&output.stderr));
 }
