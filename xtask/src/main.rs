@@ -5,6 +5,7 @@
 //! the dispatch and the help text come from.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 
+mod bench;
 mod layers;
 mod openapi;
 mod postgres;
@@ -43,6 +44,12 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         about: "Write docs/reference/openapi.json from the code",
         run: openapi::run,
+    },
+    Command {
+        name: "bench",
+        arguments: "[--quick] [--only login,me,refresh,register,start,memory] [--json FILE] [--sqlite-only]",
+        about: "Load the release build on both databases, beside the limits of this machine",
+        run: bench::run,
     },
 ];
 
@@ -93,6 +100,11 @@ fn cargo() -> std::process::Command {
     let mut cargo = std::process::Command::new(program);
     cargo.current_dir(workspace_root());
     cargo
+}
+
+/// Runs a program to its end; true when it ended well.
+fn succeeds(command: &mut std::process::Command) -> bool {
+    command.status().is_ok_and(|status| status.success())
 }
 
 #[expect(

@@ -25,7 +25,6 @@ use crate::Result;
 
 /// Whether the cluster's promises hold when the machine loses power.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "measurements need the durable cluster, tests the other"))]
 pub(crate) enum Fsync {
     /// As in production. Needed wherever durability or speed is what is looked at.
     On,
@@ -38,6 +37,7 @@ pub(crate) enum Fsync {
 pub(crate) struct Cluster {
     keeper: Child,
     port: u16,
+    programs: PathBuf,
     // Declared last, so that it goes after the keeper has ended. The keeper empties the folder; this removes
     // what it cannot remove itself when the parent folder does not belong to its user.
     _folder: TempDir,
@@ -136,13 +136,19 @@ impl Cluster {
                 output.read_to_string(&mut said)?;
             }
         }
-        let cluster = Self { keeper, port, _folder: folder };
+        let programs = binaries.folder().to_owned();
+        let cluster = Self { keeper, port, programs, _folder: folder };
         Ok(if said == "ready\n" { Ok(cluster) } else { Err(said) })
     }
 
     /// Where the server listens, as the URL of its maintenance database.
     pub(crate) fn url(&self) -> String {
         format!("postgres://{ROLE}@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The folder of PostgreSQL's programs, all of one version.
+    pub(crate) fn programs(&self) -> &Path {
+        &self.programs
     }
 }
 
@@ -191,11 +197,6 @@ fn search_path() -> Vec<PathBuf> {
 /// The folder of `PATH` that holds the program, if any does.
 fn installed(program: &str) -> Option<PathBuf> {
     search_path().into_iter().map(|folder| folder.join(program)).find(|path| path.is_file())
-}
-
-/// Runs a program to its end; true when it ended well.
-fn succeeds(command: &mut Command) -> bool {
-    command.status().is_ok_and(|status| status.success())
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ const RULES: &[Rule] = &[
     Rule { name: "gatepost-server", may_use: BELOW_THE_SERVER, tests_may_use: &["gatepost-testkit"] },
     Rule { name: "gatepost", may_use: FROM_THE_SERVER_DOWN, tests_may_use: &["gatepost-testkit"] },
     Rule { name: "gatepost-testkit", may_use: FROM_THE_SERVER_DOWN, tests_may_use: &[] },
+    Rule { name: "gatepost-bench", may_use: FROM_THE_SERVER_DOWN, tests_may_use: &[] },
     Rule { name: "xtask", may_use: FROM_THE_SERVER_DOWN, tests_may_use: &[] },
 ];
 

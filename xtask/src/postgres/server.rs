@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{account, installed, search_path, succeeds};
-use crate::Result;
+use super::{account, installed, search_path};
+use crate::{Result, succeeds};
 
 /// All that a cluster needs. They must come from one folder, because versions do not mix.
 const PROGRAMS: [&str; 2] = ["initdb", "postgres"];

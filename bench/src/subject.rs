@@ -1,0 +1,81 @@
+//! What is measured: the release build of the server, on a fresh database.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::process::{Process, free_address};
+
+/// A PostgreSQL server to make databases on.
+pub(crate) struct Postgres {
+    /// The URL of a role that may create databases.
+    pub(crate) url: String,
+    /// The folder that holds `pgbench`.
+    pub(crate) programs: PathBuf,
+}
+
+/// The server and its database.
+pub(crate) struct Subject {
+    server: PathBuf,
+    pub(crate) folder: TempDir,
+    pub(crate) postgres: Option<Postgres>,
+}
+
+/// The database of the server, and that of the limit.
+const DATABASES: [&str; 2] = ["bench_subject", "bench_limit"];
+
+impl Subject {
+    pub(crate) fn on_sqlite(server: &Path) -> Result<Self> {
+        Ok(Self { server: server.to_owned(), folder: folder()?, postgres: None })
+    }
+
+    pub(crate) async fn on_postgres(server: &Path, postgres: Postgres) -> Result<Self> {
+        let (client, connection) = tokio_postgres::connect(&postgres.url, tokio_postgres::NoTls).await?;
+        tokio::spawn(connection);
+        for name in DATABASES {
+            client.batch_execute(&format!("DROP DATABASE IF EXISTS {name}")).await?;
+            client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
+        }
+        Ok(Self { server: server.to_owned(), folder: folder()?, postgres: Some(postgres) })
+    }
+
+    pub(crate) const fn engine(&self) -> &'static str {
+        if self.postgres.is_some() { "PostgreSQL" } else { "SQLite" }
+    }
+
+    /// Starts the server with its defaults, but for these settings. Also says how long it took to become ready.
+    pub(crate) async fn start(&self, settings: &[(&str, &str)]) -> Result<(Process, Duration)> {
+        let address = free_address()?;
+        let mut command = Command::new(&self.server);
+        command
+            .arg("serve")
+            .current_dir(self.folder.path())
+            .env("GATEPOST_LISTEN", address.to_string())
+            .env("GATEPOST_DATA_DIR", self.folder.path().join("data"))
+            .env("GATEPOST_HTTP_DRAIN_DELAY", "0s")
+            .envs(settings.iter().copied());
+        if let Some(postgres) = &self.postgres {
+            command.env("GATEPOST_DATABASE_URL", postgres.database(DATABASES[0]));
+        }
+        Process::start(&mut command, address).await
+    }
+}
+
+impl Postgres {
+    fn database(&self, name: &str) -> String {
+        let server = self.url.rsplit_once('/').map_or(self.url.as_str(), |(server, _)| server);
+        format!("{server}/{name}")
+    }
+
+    /// The URL of a database that the server does not know.
+    pub(crate) fn limit(&self) -> String {
+        self.database(DATABASES[1])
+    }
+}
+
+fn folder() -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("gatepost-bench-").tempdir()?)
+}
