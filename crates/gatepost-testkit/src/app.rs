@@ -42,6 +42,12 @@ impl Setup {
         self
     }
 
+    /// As this function makes it.
+    #[must_use]
+    pub fn changed(self, change: fn(Self) -> Self) -> Self {
+        change(self)
+    }
+
     fn config(&self) -> Config {
         let variables = self.settings.iter().map(|(key, value)| {
             let name = format!("GATEPOST_{}", key.to_ascii_uppercase().replace('.', "_"));
@@ -75,6 +81,16 @@ impl Watch {
     }
 }
 
+/// What a node is started with.
+struct Plan<'a> {
+    db: Db,
+    setup: &'a Setup,
+    seed: u64,
+    clock: &'a ManualClock,
+    watch: Watch,
+    master: MasterKey,
+}
+
 /// One server process, as far as a test can tell: caches and threads of its own.
 #[derive(Clone)]
 pub struct Node {
@@ -85,14 +101,8 @@ pub struct Node {
 }
 
 impl Node {
-    async fn start(
-        db: Db,
-        setup: &Setup,
-        seed: u64,
-        clock: &ManualClock,
-        watch: Watch,
-        master: MasterKey,
-    ) -> Result<Self, StartError> {
+    async fn start(plan: Plan<'_>) -> Result<Self, StartError> {
+        let Plan { db, setup, seed, clock, watch, master } = plan;
         let rng = Mutex::new(ChaCha20Rng::seed_from_u64(seed));
         let random = Random::from_fn(move |buffer| {
             rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(buffer);
@@ -183,8 +193,8 @@ impl TestApp {
         migrate::up(&scratch.db, std::slice::from_ref(&MIGRATIONS), &clock.clock(), None).await.unwrap();
         let watch = Watch { secrets: Secrets::default(), failures: Arc::default() };
         let start = log.len();
-        let node =
-            Node::start(scratch.db.clone(), &setup, seed(name), &clock, watch, master_key()).await.unwrap();
+        let (db, seed, master) = (scratch.db.clone(), seed(name), master_key());
+        let node = Node::start(Plan { db, setup: &setup, seed, clock: &clock, watch, master }).await.unwrap();
         Self { node, clock, engine, setup, scratch, log, start }
     }
 
@@ -199,8 +209,8 @@ impl TestApp {
     /// Why it does not start.
     pub async fn try_second_node(&self, master: MasterKey) -> Result<Node, StartError> {
         let db = Db::open(&self.scratch.target, patient()).await.unwrap();
-        let watch = self.node.watch.clone();
-        Node::start(db, &self.setup, seed("the second node"), &self.clock, watch, master).await
+        let (seed, watch) = (seed("the second node"), self.node.watch.clone());
+        Node::start(Plan { db, setup: &self.setup, seed, clock: &self.clock, watch, master }).await
     }
 
     /// The database, to look behind the scenes.

@@ -43,9 +43,7 @@ macro_rules! on_each_db {
             use super::*;
 
             async fn run(engine: $crate::Engine) {
-                #[allow(unused_mut, unused_assignments, reason = "only a test with a set-up of its own changes it")]
-                let mut setup = $crate::Setup::new();
-                $( let change: fn($crate::Setup) -> $crate::Setup = $setup; setup = change(setup); )?
+                let setup = $crate::Setup::new()$(.changed($setup))?;
                 let $app = $crate::TestApp::start(engine, stringify!($name), setup).await;
                 $body
             }

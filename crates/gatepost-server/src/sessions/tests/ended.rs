@@ -4,7 +4,7 @@ use gatepost_db::{Param, params};
 use gatepost_testkit::{PASSWORD, Persona, TestApp, on_each_db};
 use serde_json::json;
 
-use super::{SOON, refused_soon};
+use super::{SOON, audited, refused_soon};
 
 /// Asserts that nothing of this sign-in works on either node, which both know it by heart.
 async fn assert_dead(app: &TestApp, second: &gatepost_testkit::Node, persona: &Persona) {
@@ -91,6 +91,21 @@ on_each_db! {
         }
     }
 
+    async fn i5_no_credential_works_whatever_switched_the_account_off(app: TestApp = |setup| setup.set("users.cache", "false")) {
+        // Nobody counted the epoch up here: the state of the account is asked for itself.
+        for (name, change) in [
+            ("ada", "UPDATE users SET is_active = FALSE WHERE username_canonical = 'ada'"),
+            ("bob", "UPDATE users SET deleted_at = created_at WHERE username_canonical = 'bob'"),
+        ] {
+            let user = app.user(name).await;
+            assert_eq!(app.execute(change, &[]).await, 1);
+            app.me(&user.access_token).await.assert_refused(401, "invalid_token");
+            app.refresh(&user.refresh_token).await.assert_refused(401, "invalid_refresh_token");
+            assert_eq!(app.number("SELECT max(generation) FROM refresh_families", &[]).await, 0, "{name}");
+            app.login(name, PASSWORD).await.assert_refused(401, "invalid_credentials");
+        }
+    }
+
     async fn without_the_cache_every_request_reads_the_database(app: TestApp = |setup| setup.set("users.cache", "false")) {
         let ada = app.user("ada").await;
         assert_eq!(app.me(&ada.access_token).await.status, 200);
@@ -104,5 +119,7 @@ on_each_db! {
         app.login("ada", PASSWORD).await.assert_refused(401, "invalid_credentials");
         app.refresh(&ada.refresh_token).await.assert_refused(401, "invalid_refresh_token");
         app.me(&ada.access_token).await.assert_refused(401, "invalid_token");
+        // It is refused, not taken for a theft.
+        assert_eq!(audited(&app, "refresh_reuse_detected").await, 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatepost_testkit::{Answer, Node, PASSWORD, Persona, on_each_db};
+use gatepost_testkit::{Answer, Node, PASSWORD, Persona, master_key, on_each_db};
 use http::header::USER_AGENT;
 use serde_json::json;
 
@@ -166,6 +166,15 @@ on_each_db! {
             let kept = app.bytes(column, &[]).await.unwrap();
             assert!(!kept.windows(16).any(|window| secret.windows(16).any(|part| part == window)), "{column}");
         }
+        // The database and the master key together do not open the successor: that takes the token before it.
+        let sealed = app.bytes("SELECT sealed_successor FROM refresh_families", &[]).await.unwrap();
+        let context = app.bytes("SELECT previous_hash FROM refresh_families", &[]).await.unwrap();
+        let key = master_key().derive("gatepost refresh successors");
+        assert!(key.open(&context, &sealed).is_none());
+        assert!(key.salted(&context).open(&context, &sealed).is_none());
+        let presented = first.refresh_token.split_once('.').unwrap().1;
+        let presented = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, presented).unwrap();
+        assert_eq!(*key.salted(&presented).open(&context, &sealed).unwrap().expose(), secret);
     }
 
     async fn sessions_that_are_over_are_forgotten_a_day_later(app: TestApp) {
