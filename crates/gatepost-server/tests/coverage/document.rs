@@ -19,14 +19,14 @@ const PUBLIC: &[(&str, &str)] = &[
     ("setup", "the link's token is the credential"),
 ];
 
-async fn app(name: &str) -> TestApp {
-    TestApp::start(Engine::Sqlite, name, Setup::new()).await
+async fn api(name: &str) -> Api {
+    let app = TestApp::start(Engine::Sqlite, name, Setup::new()).await;
+    Api::of(&app).await
 }
 
 #[tokio::test]
 async fn the_committed_document_is_that_of_the_code() {
-    let app = app("the committed document").await;
-    let served = Api::of(&app).await.0;
+    let served = api("the committed document").await.0;
     let file = source::root().join("docs/reference/openapi.json");
     let committed =
         std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -55,16 +55,27 @@ fn difference(ours: &Value, theirs: &Value, at: &str) -> Option<String> {
     }
 }
 
+/// The page that people read names the operations too.
+#[tokio::test]
+async fn the_reference_names_every_path() {
+    let api = api("the reference").await;
+    let reference = std::fs::read_to_string(source::root().join("docs/reference/http-api.md")).unwrap();
+    for operation in api.operations() {
+        let path = operation.path;
+        assert!(source::names(&reference, path), "docs/reference/http-api.md does not name {path}");
+    }
+}
+
 #[tokio::test]
 async fn it_is_openapi_3_1() {
-    let api = Api::of(&app("openapi 3.1").await.clone()).await;
+    let api = api("openapi 3.1").await;
     assert!(api.0["openapi"].as_str().unwrap().starts_with("3.1."), "{}", api.0["openapi"]);
     assert_eq!(api.0["info"]["version"], env!("CARGO_PKG_VERSION"));
 }
 
 #[tokio::test]
 async fn every_operation_has_a_name_of_its_own_in_snake_case() {
-    let api = Api::of(&app("names").await.clone()).await;
+    let api = api("names").await;
     let operations = api.operations();
     let names: BTreeSet<_> = operations.iter().map(|operation| operation.id).collect();
     assert_eq!(names.len(), operations.len(), "two operations have one id");
@@ -85,7 +96,7 @@ async fn every_operation_has_a_name_of_its_own_in_snake_case() {
 
 #[tokio::test]
 async fn every_operation_is_protected_or_known_to_be_public() {
-    let api = Api::of(&app("security").await.clone()).await;
+    let api = api("security").await;
     let schemes = api.0["components"]["securitySchemes"].as_object().unwrap();
     let mut public = BTreeSet::new();
     for operation in api.operations() {
@@ -103,7 +114,7 @@ async fn every_operation_is_protected_or_known_to_be_public() {
 
 #[tokio::test]
 async fn every_refusal_has_the_shape_of_its_dialect() {
-    let api = Api::of(&app("refusals").await.clone()).await;
+    let api = api("refusals").await;
     for operation in api.operations() {
         let (media, schema) = if operation.path.starts_with("/oauth/") {
             ("application/json", "#/components/schemas/OAuthError")
@@ -145,7 +156,7 @@ fn no_two_schemas_have_one_name() {
 
 #[tokio::test]
 async fn every_schema_of_the_document_is_found_in_the_source() {
-    let api = Api::of(&app("schemas").await.clone()).await;
+    let api = api("schemas").await;
     let mut names = BTreeSet::new();
     for file in source::files() {
         names.extend(schema_names(&file.code).into_iter().map(|(name, _)| name));
