@@ -8,6 +8,7 @@ const EXIT_CODES: &str = "Exit codes (sysexits.h):
   0   done
   1   refused: the message says why
   2   the command line makes no sense
+  65  the data in the database cannot be used
   69  the database cannot be reached
   74  the disk or a file failed
   75  locked or busy: try again
@@ -40,6 +41,9 @@ pub(crate) struct Everyday {
     /// postgres://user@host/database, or sqlite:path [GATEPOST_DATABASE_URL; default a file in the data folder]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
+    /// A file that holds the database URL: no password on the command line [GATEPOST_DATABASE_URL_FILE]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "database_url")]
+    pub(crate) database_url_file: Option<String>,
     /// The address that clients see, such as https://auth.example.com [GATEPOST_PUBLIC_URL]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) public_url: Option<String>,

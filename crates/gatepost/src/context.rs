@@ -41,6 +41,7 @@ pub(crate) fn raw(everyday: &Everyday) -> Result<Raw, Failure> {
         ("listen", &everyday.listen, "--listen"),
         ("data_dir", &everyday.data_dir, "--data-dir"),
         ("database_url", &everyday.database_url, "--database-url"),
+        ("database_url_file", &everyday.database_url_file, "--database-url-file"),
         ("public_url", &everyday.public_url, "--public-url"),
     ];
     let flags = flags.into_iter().filter_map(|(key, value, flag)| Some((key, value.clone()?, flag)));
@@ -58,6 +59,17 @@ pub(crate) fn make_data_dir(config: &Config) -> Result<&Path, Failure> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| Failure::io(format!("create the data folder {}", folder.display()), &error))?;
     Ok(folder)
+}
+
+/// Sees that there is a database, for commands that must not make one.
+pub(crate) fn find(config: &Config) -> Result<(), Failure> {
+    match &config.database.location {
+        DatabaseLocation::Sqlite(path) if !path.exists() => {
+            Err(Failure::new(CONFIGURATION, format!("there is no database at {}", path.display()))
+                .hint("is this the right folder? `gatepost serve` or `gatepost migrate up` makes a new one"))
+        }
+        DatabaseLocation::Sqlite(_) | DatabaseLocation::Postgres { .. } => Ok(()),
+    }
 }
 
 /// Opens the database.
@@ -99,13 +111,7 @@ pub(crate) async fn start(config: Config, issuer: String, db: Db) -> Result<App,
 
 /// The application for a command that may run beside a server: it takes no lock and changes no schema.
 pub(crate) async fn beside(config: Config) -> Result<App, Failure> {
-    if let DatabaseLocation::Sqlite(path) = &config.database.location
-        && !path.exists()
-    {
-        let message = format!("there is no database at {}", path.display());
-        return Err(Failure::new(CONFIGURATION, message)
-            .hint("is this the right folder? `gatepost serve` or `gatepost migrate up` makes a new one"));
-    }
+    find(&config)?;
     let db = open(&config).await?;
     if migrate::status(&db, SETS).await?.iter().any(|migration| migration.applied_at.is_none()) {
         return Err(Failure::new(CONFIGURATION, "the schema of the database is older than this program")

@@ -6,12 +6,14 @@ use std::fmt;
 use gatepost_db::migrate::MigrateError;
 use gatepost_db::{DbError, LockError};
 use gatepost_problem::Problem;
+use gatepost_server::access;
 use gatepost_server::accounts;
 use gatepost_server::app::StartError;
 use gatepost_server::config::ConfigProblems;
 use gatepost_server::keys::{KeysError, MasterKeyError};
 
 pub(crate) const REFUSED: u8 = 1;
+pub(crate) const DATA: u8 = 65;
 pub(crate) const UNAVAILABLE: u8 = 69;
 pub(crate) const IO: u8 = 74;
 pub(crate) const TRY_AGAIN: u8 = 75;
@@ -38,6 +40,20 @@ impl Failure {
     /// Something that no user could have done better.
     pub(crate) fn internal(error: impl Error) -> Self {
         Self::new(REFUSED, chain(&error))
+    }
+
+    /// Standard output cannot be written. When nobody reads it any more, nobody wants to hear of that either.
+    pub(crate) fn output(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            Self::new(IO, "")
+        } else {
+            Self::io("write to standard output", &error)
+        }
+    }
+
+    /// Whether there is nothing to say.
+    pub(crate) const fn is_silent(&self) -> bool {
+        self.message.is_empty()
     }
 
     pub(crate) fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
@@ -99,11 +115,8 @@ impl From<DbError> for Failure {
             DbError::Unavailable(_) | DbError::Closed | DbError::CommitUnknown(_) => UNAVAILABLE,
             DbError::Busy | DbError::Timeout | DbError::Conflict => TRY_AGAIN,
             DbError::StorageFull => IO,
-            DbError::Constraint { .. }
-            | DbError::Panicked(_)
-            | DbError::Decode { .. }
-            | DbError::RowCount { .. }
-            | DbError::Engine { .. } => REFUSED,
+            DbError::Decode { .. } | DbError::RowCount { .. } | DbError::Engine { .. } => DATA,
+            DbError::Constraint { .. } | DbError::Panicked(_) => REFUSED,
         };
         let failure = Self::new(code, chain(&error));
         match code {
@@ -138,7 +151,7 @@ impl From<KeysError> for Failure {
                 "restore the master key that belongs to this database: the file master.key of its data folder, \
                  or the setting keys.master_key_file",
             ),
-            KeysError::Key(_) => Self::new(REFUSED, chain(&error)),
+            KeysError::Key(_) => Self::new(DATA, chain(&error)),
             KeysError::Db(error) => error.into(),
         }
     }
@@ -162,6 +175,16 @@ impl From<accounts::Error> for Failure {
             | accounts::Error::PhoneTaken
             | accounts::Error::NotFound
             | accounts::Error::VersionMismatch => Self::new(REFUSED, error.to_string()),
+        }
+    }
+}
+
+impl From<access::StandingError> for Failure {
+    fn from(error: access::StandingError) -> Self {
+        match error {
+            access::StandingError::LastAdmin => Self::new(REFUSED, error.to_string())
+                .hint("make another one first: gatepost user create-admin --email …"),
+            access::StandingError::Account(error) => error.into(),
         }
     }
 }

@@ -1,5 +1,4 @@
 //! The command line of Gatepost: it parses, calls and prints; what it calls lives in `gatepost-server`.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod cli;
 mod config;
@@ -8,11 +7,13 @@ mod failure;
 mod keys;
 mod logging;
 mod migrate;
+mod output;
 mod owner;
 mod secret_input;
 mod serve;
 mod user;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -25,7 +26,10 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            if !failure.is_silent() {
+                // Where standard error is closed, the exit code is all that can be said.
+                drop(writeln!(std::io::stderr(), "{failure}"));
+            }
             ExitCode::from(failure.code)
         }
     }
@@ -36,14 +40,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
     // What needs neither configuration nor runtime.
     match &command {
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(*shell, &mut Cli::command(), "gatepost", &mut std::io::stdout());
-            return Ok(());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "gatepost", &mut script);
+            return output::text(&script);
         }
-        Some(Command::Openapi) => {
-            let document = gatepost_server::http::openapi();
-            println!("{}", serde_json::to_string_pretty(&document).map_err(Failure::internal)?);
-            return Ok(());
-        }
+        Some(Command::Openapi) => return output::json(&gatepost_server::http::openapi()),
         Some(Command::Config { command }) => return config::run(&everyday, command),
         _ => {}
     }

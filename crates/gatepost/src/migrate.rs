@@ -7,23 +7,28 @@ use gatepost_server::config::Config;
 use gatepost_server::features::MIGRATIONS;
 
 use crate::cli::Migrate as Command;
-use crate::context::{SETS, make_data_dir, open};
+use crate::context::{SETS, find, make_data_dir, open};
 use crate::failure::{Failure, REFUSED};
+use crate::output;
 
 pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure> {
-    let data_dir = make_data_dir(&config)?.to_owned();
     match command {
         Command::Status => {
-            let db = open(&config).await?;
-            for migration in migrate::status(&db, SETS).await? {
-                print(&migration);
+            // Looking must not make a database.
+            if find(&config).is_err() {
+                return pending().try_for_each(|migration| print(&migration));
             }
+            let db = open(&config).await?;
+            let all = migrate::status(&db, SETS).await?;
             db.close().await;
+            all.iter().try_for_each(print)
         }
         Command::Up => {
-            let _lock = DirectoryLock::acquire(&data_dir)?;
+            let data_dir = make_data_dir(&config)?;
+            let _lock = DirectoryLock::acquire(data_dir)?;
             let db = open(&config).await?;
-            report(&db, migrate::up(&db, SETS, &Clock::system(), Some(&data_dir)).await?).await;
+            let done = migrate::up(&db, SETS, &Clock::system(), Some(data_dir)).await?;
+            report(&db, &done).await
         }
         Command::Down { to, yes } => {
             if !yes {
@@ -33,26 +38,39 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
                 )
                 .hint("add --yes when you have a backup"));
             }
-            let _lock = DirectoryLock::acquire(&data_dir)?;
+            find(&config)?;
+            let _lock = DirectoryLock::acquire(make_data_dir(&config)?)?;
             let db = open(&config).await?;
-            report(&db, migrate::down(&db, SETS, MIGRATIONS.name, to).await?).await;
+            let done = migrate::down(&db, SETS, MIGRATIONS.name, to).await?;
+            report(&db, &done).await
         }
     }
-    Ok(())
 }
 
-async fn report(db: &Db, changed: Vec<Status>) {
-    if changed.is_empty() {
-        println!("nothing to do");
-    }
-    changed.iter().for_each(print);
+/// What a database that is still to be made lacks.
+fn pending() -> impl Iterator<Item = Status> {
+    let (set, migrations) = (MIGRATIONS.name, MIGRATIONS.migrations);
+    migrations.iter().map(move |migration| Status {
+        set,
+        number: migration.number,
+        name: migration.name,
+        applied_at: None,
+    })
+}
+
+async fn report(db: &Db, changed: &[Status]) -> Result<(), Failure> {
     db.close().await;
+    if changed.is_empty() {
+        output::line("nothing to do")?;
+    }
+    changed.iter().try_for_each(print)
 }
 
-fn print(migration: &Status) {
-    let Status { set, number, name, applied_at } = migration;
+fn print(migration: &Status) -> Result<(), Failure> {
+    // The name begins with the number.
+    let Status { set, number: _, name, applied_at } = migration;
     match applied_at {
-        Some(at) => println!("{set} {number:04} {name:<12} applied {at}"),
-        None => println!("{set} {number:04} {name:<12} pending"),
+        Some(at) => output::line(format_args!("{set} {name:<16} applied {at}")),
+        None => output::line(format_args!("{set} {name:<16} pending")),
     }
 }

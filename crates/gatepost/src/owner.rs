@@ -13,6 +13,7 @@ use gatepost_server::sign_up::{Enrolment, NewAccount, enroll, has_owner, make_se
 
 use crate::context::beside;
 use crate::failure::{CONFIGURATION, Failure, REFUSED};
+use crate::output;
 
 /// Sees to it that an installation without an owner can get one: makes the owner that the environment describes, or
 /// offers a link.
@@ -29,28 +30,33 @@ pub(crate) async fn offer(app: &App, data_dir: &Path) -> Result<(), Failure> {
     let Some(link) = make_setup_link(app).await? else { return Ok(()) };
     let url = link.url(&app.issuer);
     if std::io::stderr().is_terminal() {
-        eprintln!("  Create the first owner within an hour, with this link (it works once):\n\n    {url}\n");
+        let said = "  Create the first owner within an hour, with this link (it works once):";
+        drop(writeln!(std::io::stderr(), "{said}\n\n    {url}\n"));
     } else {
         let file = write_link(data_dir, &url)?;
-        eprintln!(
-            "The link that creates the first owner is in {}; it works once, for an hour.",
-            file.display()
-        );
+        let said = "The link that creates the first owner works once, for an hour. It is in";
+        drop(writeln!(std::io::stderr(), "{said} {}", file.display()));
     }
     Ok(())
 }
 
 /// `gatepost setup-link`: a new link, and the end of the one before.
 pub(crate) async fn print_new_link(config: Config) -> Result<(), Failure> {
+    if config.server.public_url.is_none() && config.server.listen.port() == 0 {
+        return Err(Failure::new(
+            CONFIGURATION,
+            "the server took a free port, so its address is not known here",
+        )
+        .hint("add --public-url with the address that the server said when it started"));
+    }
     let app = beside(config).await?;
     let link = make_setup_link(&app).await?;
     let link = link.ok_or_else(|| {
         Failure::new(REFUSED, "this installation has an owner already")
             .hint("`gatepost user set-password` gives an account a new password")
     })?;
-    println!("{}", link.url(&app.issuer));
     app.db.close().await;
-    Ok(())
+    output::line(link.url(&app.issuer))
 }
 
 /// Makes an administrator.
@@ -108,7 +114,16 @@ fn write_link(data_dir: &Path, url: &str) -> Result<PathBuf, Failure> {
     remove_link(data_dir)?;
     let path = data_dir.join(LINK_FILE);
     let failed = |error| Failure::io(format!("write {}", path.display()), &error);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+    // Whoever finds the file finds a whole link in it.
+    let draft = path.with_extension("draft");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)
+        .map_err(failed)?;
     writeln!(file, "{url}").map_err(failed)?;
+    std::fs::rename(&draft, &path).map_err(failed)?;
     Ok(path)
 }

@@ -1,6 +1,6 @@
 //! `gatepost serve`.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -59,10 +59,13 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         async move { tokio::join!(jobs::run(app), health::keep_metrics_small(metrics)) }
     });
     if let Some(own) = own_listener {
-        let routes = http::finish(
-            health::metrics_routes(metrics),
-            HttpParts::new(app.clock.clone(), app.random.clone()),
-        );
+        let routes = health::metrics_routes(metrics);
+        // Elsewhere scrapers call this machine by names that nobody told us.
+        let routes = if own.local_addr().is_ok_and(|address| address.ip().is_loopback()) {
+            http::finish(routes, HttpParts::new(app.clock.clone(), app.random.clone()))
+        } else {
+            routes
+        };
         // It ends with the process: a scrape that is cut off is repeated.
         tokio::spawn(http::serve(own, routes, ServeOptions::default(), std::future::pending()));
     }
@@ -163,13 +166,13 @@ fn announce(app: &App, address: SocketAddr) {
     };
     tracing::info!(%address, url = app.issuer, database, version = VERSION, "ready");
     if std::io::stderr().is_terminal() {
-        eprintln!("\n  Gatepost {VERSION}");
-        eprintln!("  listening  {}", app.issuer);
+        let mut lines = format!("\n  Gatepost {VERSION}\n  listening  {}\n", app.issuer);
         if config.docs.enabled {
-            eprintln!("  try it     {}/docs", app.issuer);
+            lines.push_str(&format!("  try it     {}/docs/\n", app.issuer));
         }
-        eprintln!("  data       {}", config.server.data_dir.display());
-        eprintln!("  database   {database}\n");
+        lines.push_str(&format!("  data       {}\n", config.server.data_dir.display()));
+        lines.push_str(&format!("  database   {database}\n\n"));
+        drop(std::io::stderr().write_all(lines.as_bytes()));
     }
 }
 

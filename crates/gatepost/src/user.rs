@@ -11,7 +11,7 @@ use gatepost_server::sign_in;
 use crate::cli::User as Command;
 use crate::context::beside;
 use crate::failure::{Failure, REFUSED};
-use crate::{owner, secret_input};
+use crate::{output, owner, secret_input};
 
 /// How many accounts are read at a time.
 const PAGE: i64 = 500;
@@ -34,8 +34,7 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
         (Command::SetPassword { who, .. }, Some(password)) => {
             let (user, _) = find(&app, &who).await?;
             sign_in::set_password(&app, &user, password).await?;
-            println!("{} has a new password; all sessions have ended", user.email);
-            Ok(())
+            output::line(format_args!("{} has a new password; all sessions have ended", user.email))
         }
         (Command::List { json }, _) => list(&app, json).await,
         (Command::Show { who }, _) => show(&app, &who).await,
@@ -53,19 +52,17 @@ async fn create_admin(
     username: Option<String>,
     password: gatepost_kernel::Secret<String>,
 ) -> Result<(), Failure> {
-    match find(app, &email).await {
-        Ok((user, rights)) if rights.roles.iter().any(|role| role == access::ADMIN) => {
-            println!("{} is an administrator already; nothing was changed", user.email);
-            Ok(())
+    match look_up(app, &email).await? {
+        Some((user, rights)) if rights.roles.iter().any(|role| role == access::ADMIN) => {
+            output::line(format_args!("{} is an administrator already; nothing was changed", user.email))
         }
-        Ok((user, _)) => {
+        Some((user, _)) => {
             Err(Failure::new(REFUSED, format!("{} has an account and is no administrator", user.email))
                 .hint("use another address: this command makes new accounts only"))
         }
-        Err(_) => {
+        None => {
             owner::create(app, email.clone(), username, password).await?;
-            println!("created the administrator {email}");
-            Ok(())
+            output::line(format_args!("created the administrator {email}"))
         }
     }
 }
@@ -73,7 +70,7 @@ async fn create_admin(
 async fn list(app: &App, json: bool) -> Result<(), Failure> {
     let mut after = None;
     if !json {
-        println!("{:<36}  {:<8}  {:<14}  E-MAIL", "ID", "STATE", "ROLES");
+        output::line(format_args!("{:<36}  {:<8}  {:<14}  E-MAIL", "ID", "STATE", "ROLES"))?;
     }
     loop {
         let page = app
@@ -90,13 +87,11 @@ async fn list(app: &App, json: bool) -> Result<(), Failure> {
         after = Some(last.id);
         for (user, rights) in &page {
             if json {
-                println!(
-                    "{}",
-                    serde_json::to_string(&UserBody::new(user, rights)).map_err(Failure::internal)?
-                );
+                output::json_line(&UserBody::new(user, rights))?;
             } else {
                 let state = if user.is_active { "active" } else { "disabled" };
-                println!("{}  {state:<8}  {:<14}  {}", user.id, rights.roles.join(","), user.email);
+                let roles = rights.roles.join(",");
+                output::line(format_args!("{}  {state:<8}  {roles:<14}  {}", user.id, user.email))?;
             }
         }
     }
@@ -104,23 +99,29 @@ async fn list(app: &App, json: bool) -> Result<(), Failure> {
 
 async fn show(app: &App, who: &str) -> Result<(), Failure> {
     let (user, rights) = find(app, who).await?;
-    println!("{}", serde_json::to_string_pretty(&UserBody::new(&user, &rights)).map_err(Failure::internal)?);
-    Ok(())
+    output::json(&UserBody::new(&user, &rights))
 }
 
 async fn switch(app: &App, who: &str, active: bool) -> Result<(), Failure> {
     let (user, _) = find(app, who).await?;
     let (act, id) = (app.operator_act(), user.id);
-    app.db.write(move |tx| accounts::set_active(tx, &act, id, active)).await?;
+    app.db.write(move |tx| access::set_active(tx, &act, id, active)).await?;
     match active {
-        true => println!("{} may sign in again", user.email),
-        false => println!("{} is disabled; all sessions have ended", user.email),
+        true => output::line(format_args!("{} may sign in again", user.email)),
+        false => output::line(format_args!("{} is disabled; all sessions have ended", user.email)),
     }
-    Ok(())
 }
 
-/// The living account that somebody means by an address, a username or an id.
+/// The account that somebody means.
 async fn find(app: &App, who: &str) -> Result<(User, Rights), Failure> {
+    look_up(app, who).await?.ok_or_else(|| {
+        Failure::new(REFUSED, format!("there is no account {who}"))
+            .hint("name it by its address, username or id; `gatepost user list` shows them all")
+    })
+}
+
+/// The living account with this address, username or id.
+async fn look_up(app: &App, who: &str) -> Result<Option<(User, Rights)>, Failure> {
     let id = who.parse().ok();
     let identifier = LoginIdentifier::parse(who).ok();
     let found = app
@@ -136,8 +137,5 @@ async fn find(app: &App, who: &str) -> Result<(User, Rights), Failure> {
             Ok(Some((user, rights)))
         })
         .await?;
-    found.ok_or_else(|| {
-        Failure::new(REFUSED, format!("there is no account {who}"))
-            .hint("name it by its address, username or id; `gatepost user list` shows them all")
-    })
+    Ok(found)
 }

@@ -5,5 +5,11 @@
 mod commands;
 #[path = "binary/process.rs"]
 mod process;
+#[path = "binary/schema.rs"]
+mod schema;
 #[path = "binary/serving.rs"]
 mod serving;
+#[path = "binary/stopping.rs"]
+mod stopping;
+#[path = "binary/trust.rs"]
+mod trust;

@@ -6,6 +6,7 @@
 
 mod delete_account;
 mod sql;
+mod standing;
 
 use gatepost_db::{DbError, ReadTx, WriteTx};
 use utoipa_axum::router::OpenApiRouter;
@@ -18,6 +19,7 @@ use crate::http::Rights;
 use crate::ids::UserId;
 
 pub use sql::STATEMENTS;
+pub use standing::{StandingError, set_active};
 
 /// The operations of this feature.
 pub(crate) fn routes() -> OpenApiRouter<App> {

@@ -42,7 +42,10 @@ fn jwt_08_another_master_key_is_refused_with_exit_78() {
         assert!(!key.exists(), "a key that opens nothing took the place of the missing one");
     }
     let mut command = installation.command(&["serve", "--listen", "127.0.0.1:0"]);
-    let output = command.env("GATEPOST_KEYS_MASTER_KEY", "Xq3vLw9ZtB0nR5yKc7HdE2mJf8sPgU4aVi6oNx1Wk_c").output().unwrap();
+    let output = command
+        .env("GATEPOST_KEYS_MASTER_KEY", "Xq3vLw9ZtB0nR5yKc7HdE2mJf8sPgU4aVi6oNx1Wk_c")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(78));
     assert!(text(&output.stderr).contains("another master key"), "{}", text(&output.stderr));
 }
