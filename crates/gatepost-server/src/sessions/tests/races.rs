@@ -214,5 +214,6 @@ on_each_db! {
         app.execute("UPDATE users SET auth_epoch = auth_epoch + 1", &[]).await;
         app.second_node().await.me(&ada.access_token).await.assert_refused(401, "invalid_token");
         app.refresh(&ada.refresh_token).await.assert_refused(401, "invalid_refresh_token");
+        assert_eq!(app.number("SELECT generation FROM refresh_families", &[]).await, 0, "the dead family moved on");
     }
 }
