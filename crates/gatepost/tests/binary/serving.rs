@@ -148,7 +148,15 @@ fn rel_01_what_was_acknowledged_survives_kill_9() {
 
 #[test]
 fn jwt_07_keys_that_are_rotated_and_revoked_beside_the_server_are_seen_by_it() {
-    let installation = Installation::on_sqlite();
+    keys_change_beside_the_server(&Installation::on_sqlite());
+}
+
+#[tokio::test]
+async fn jwt_07_keys_that_are_rotated_and_revoked_beside_the_server_are_seen_by_it_on_postgresql() {
+    keys_change_beside_the_server(&Installation::on_postgres().await);
+}
+
+fn keys_change_beside_the_server(installation: &Installation) {
     let server = installation.serve();
     let (access, refresh) = register(&server, "ada");
     let kids = || -> Vec<String> {
@@ -170,7 +178,15 @@ fn jwt_07_keys_that_are_rotated_and_revoked_beside_the_server_are_seen_by_it() {
 
 #[test]
 fn ses_11_a_user_who_is_disabled_beside_the_server_is_out() {
-    let installation = Installation::on_sqlite();
+    a_user_is_disabled_beside_the_server(&Installation::on_sqlite());
+}
+
+#[tokio::test]
+async fn ses_11_a_user_who_is_disabled_beside_the_server_is_out_on_postgresql() {
+    a_user_is_disabled_beside_the_server(&Installation::on_postgres().await);
+}
+
+fn a_user_is_disabled_beside_the_server(installation: &Installation) {
     let server = installation.serve();
     let (access, refresh) = register(&server, "ada");
     assert_eq!(server.me(&access), 200);

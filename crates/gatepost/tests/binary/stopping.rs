@@ -76,6 +76,7 @@ fn rel_20_a_second_signal_waits_for_nobody() {
         assert!(started.elapsed() < Duration::from_secs(60), "it goes on waiting");
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(!begun.finish().is_ok_and(|answer| answer.contains("401")));
+    // Not even an answer that the request took too long: nobody was there to give one.
+    assert_eq!(begun.finish().unwrap_or_default(), "");
     assert_eq!(installation.serve().get("/readyz").0, 200, "it is whole afterwards");
 }
