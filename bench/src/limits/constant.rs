@@ -7,13 +7,17 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use axum::Router;
+use axum::body::Bytes;
 use axum::routing::get;
+use axum::{Extension, Router};
 use gatepost_kernel::{Clock, Random};
 use gatepost_server::http::health::{keep_metrics_small, metrics_recorder};
-use gatepost_server::http::{HttpParts, ServeOptions, finish, serve};
+use gatepost_server::http::{HttpParts, ServeOptions, SignedInUser, finish, serve};
+use gatepost_server::ids::UserId;
+use http::HeaderValue;
 use http::header::{CONTENT_TYPE, ETAG};
 use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
 
 use crate::Result;
 use crate::client::{Connection, find};
@@ -55,16 +59,30 @@ pub(crate) async fn start_constant(answer: &Copied) -> Result<Process> {
 
 /// Serves until it is killed.
 pub(crate) fn constant_server(listen: SocketAddr, etag: &str, body: String) -> Result {
-    tracing_subscriber::fmt().json().flatten_event(true).init();
+    // As the server does when its output is no terminal.
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("info"))
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .init();
     let recorder = metrics_recorder();
     let metrics = recorder.handle();
     metrics::set_global_recorder(recorder)?;
 
-    let headers = [(CONTENT_TYPE, "application/json".to_owned()), (ETAG, etag.to_owned())];
-    let routes = Router::new()
-        .route("/api/v1/users/me", get(move || async move { (headers, body) }))
-        .route("/readyz", get(|| async { "ok" }));
-    let routes = finish(routes, HttpParts::new(Clock::system(), Random::system()));
+    let (clock, random) = (Clock::system(), Random::system());
+    let somebody = UserId::generate(clock.now(), &random);
+    let headers =
+        [(CONTENT_TYPE, HeaderValue::from_static("application/json")), (ETAG, HeaderValue::from_str(etag)?)];
+    let body = Bytes::from(body);
+    let answer = async move |Extension(user): Extension<SignedInUser>| {
+        user.set(somebody);
+        (headers, body)
+    };
+    let routes =
+        Router::new().route("/api/v1/users/me", get(answer)).route("/readyz", get(|| async { "ok" }));
+    let routes = finish(routes, HttpParts::new(clock, random));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(listen).await?;
