@@ -12,7 +12,13 @@ fn main() {
         Some(commit) if !commit.is_empty() => format!("{version} ({commit})"),
         _ => version,
     };
-    println!("cargo::rustc-env=GATEPOST_VERSION={version}");
-    println!("cargo::rerun-if-changed=../../.git/HEAD");
-    println!("cargo::rerun-if-changed=../../.git/refs/heads");
+    // Not GATEPOST_…: `cargo run` hands these variables on, and the program would take it for a setting.
+    println!("cargo::rustc-env=VERSION_AND_COMMIT={version}");
+    println!("cargo::rerun-if-changed=build.rs");
+    // A file that is not there would have this run at every build.
+    for file in ["../../.git/HEAD", "../../.git/refs/heads"] {
+        if std::path::Path::new(file).exists() {
+            println!("cargo::rerun-if-changed={file}");
+        }
+    }
 }

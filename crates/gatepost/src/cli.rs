@@ -4,7 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-const EXIT_CODES: &str = "Exit codes (sysexits.h):
+const AFTER_HELP: &str = "Examples:
+  gatepost                                       Serve on http://127.0.0.1:8080 with SQLite in ./data
+  gatepost --database-url-file /run/secrets/url  The same on PostgreSQL
+  gatepost config init --output gatepost.toml    Start a configuration of your own
+  gatepost user create-admin --email ada@example.com --password-stdin < password.txt
+
+Exit codes (sysexits.h):
   0   done
   1   refused: the message says why
   2   the command line makes no sense
@@ -21,7 +27,7 @@ over the environment, the environment over the file. `gatepost config init` prin
 ///
 /// Without a command it serves on http://127.0.0.1:8080 and keeps its data in ./data.
 #[derive(Parser)]
-#[command(name = "gatepost", version = crate::context::VERSION, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "gatepost", version = crate::context::VERSION, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) everyday: Everyday,
@@ -55,6 +61,7 @@ pub(crate) struct Everyday {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Run the server (the default)
+    #[command(after_help = "Example:\n  gatepost serve --listen 127.0.0.1:9000 --data-dir /var/lib/gatepost")]
     Serve,
     /// Look at or change the schema of the database
     Migrate {
@@ -62,6 +69,7 @@ pub(crate) enum Command {
         command: Migrate,
     },
     /// Make a new one-time link that creates the first owner, and end the one before
+    #[command(after_help = "Example:\n  gatepost setup-link --public-url https://auth.example.com")]
     SetupLink,
     /// Manage accounts, also beside a running server
     User {
@@ -94,6 +102,7 @@ pub(crate) enum Migrate {
     /// Apply every pending migration; a SQLite file is copied to backups/ first
     Up,
     /// Take migrations back. Data in tables that go away is lost
+    #[command(after_help = "Example:\n  gatepost migrate down --to 6 --yes")]
     Down {
         /// The number of the last migration to keep; 0 takes everything back
         #[arg(long, value_name = "N")]
@@ -107,6 +116,9 @@ pub(crate) enum Migrate {
 #[derive(Subcommand)]
 pub(crate) enum User {
     /// Create an administrator; an administrator with this address is left as it is
+    #[command(
+        after_help = "Example:\n  gatepost user create-admin --email ada@example.com --password-stdin < password.txt"
+    )]
     CreateAdmin {
         /// The address
         #[arg(long)]
@@ -129,7 +141,8 @@ pub(crate) enum User {
         /// An address, a username or an id
         who: String,
     },
-    /// Switch an account off and end all its sessions
+    /// Switch an account off and end all its sessions; the last administrator stays on
+    #[command(after_help = "Example:\n  gatepost user disable ada@example.com")]
     Disable {
         /// An address, a username or an id
         who: String,
@@ -140,6 +153,7 @@ pub(crate) enum User {
         who: String,
     },
     /// Give an account a new password and end all its sessions
+    #[command(after_help = "Example:\n  gatepost user set-password ada --password-stdin < password.txt")]
     SetPassword {
         /// An address, a username or an id
         who: String,
@@ -154,6 +168,9 @@ pub(crate) enum Keys {
     /// List the keys, newest first
     List,
     /// Publish a new key, which signs once verifiers had the time to see it
+    #[command(
+        after_help = "Example, when the active key must go:\n  gatepost keys rotate --now && gatepost keys revoke KID"
+    )]
     Rotate {
         /// Let it sign at once, although others may not know it yet
         #[arg(long)]

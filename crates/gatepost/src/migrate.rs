@@ -67,10 +67,9 @@ async fn report(db: &Db, changed: &[Status]) -> Result<(), Failure> {
 }
 
 fn print(migration: &Status) -> Result<(), Failure> {
-    // The name begins with the number.
-    let Status { set, number: _, name, applied_at } = migration;
+    let Status { set, number, name, applied_at } = migration;
     match applied_at {
-        Some(at) => output::line(format_args!("{set} {name:<16} applied {at}")),
-        None => output::line(format_args!("{set} {name:<16} pending")),
+        Some(at) => output::line(format_args!("{set} {number:04} {name:<12} applied {at}")),
+        None => output::line(format_args!("{set} {number:04} {name:<12} pending")),
     }
 }

@@ -12,15 +12,17 @@ use gatepost_server::http::{
     self, CorsPolicy, Draining, ForwardedHeader, HostPolicy, HttpParts, ServeOptions, TrustedProxies,
 };
 use gatepost_server::{App, jobs};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::context::{SETS, VERSION, make_data_dir, open, start};
+use crate::context::{SETS, VERSION, make_data_dir, open, ingredients};
 use crate::failure::{CONFIGURATION, Failure, IO, TRY_AGAIN};
 use crate::{logging, owner};
 
 pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     logging::install(&config.log)?;
+    open_more_files();
     let data_dir = make_data_dir(&config)?.to_owned();
     let _lock = DirectoryLock::acquire(&data_dir)?;
     let recorder = health::metrics_recorder();
@@ -91,6 +93,14 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     db.close().await;
     tracing::info!(aborted = outcome.aborted, "stopped");
     Ok(())
+}
+
+/// Lets this process open as many files as the system allows it. Each connection is one, and the usual limit of 1,024 is
+/// for programs that cannot count further.
+fn open_more_files() {
+    let allowed = getrlimit(Resource::Nofile);
+    // Where this fails, the server takes fewer connections and says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: allowed.maximum, ..allowed });
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {

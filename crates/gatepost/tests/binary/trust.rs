@@ -79,6 +79,15 @@ fn a_reader_that_goes_away_is_no_panic() {
     }
 }
 
+/// cargo hands what a build script sets on to the programs that it runs, as it does to this test.
+#[test]
+fn cargo_run_adds_nothing_that_the_configuration_refuses() {
+    let installation = Installation::on_sqlite();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gatepost"));
+    let output = command.args(["config", "check"]).current_dir(installation.folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
 #[test]
 fn an_example_configuration_is_private_and_never_overwrites() {
     let installation = Installation::on_sqlite();
@@ -100,6 +109,30 @@ fn a_setup_link_is_not_made_for_an_address_that_nobody_knows() {
     assert!(text(&output.stderr).contains("--public-url"), "{}", text(&output.stderr));
     let link = installation.succeed(&["setup-link"]);
     assert!(link.starts_with("http://127.0.0.1:8080/setup#gps_"), "{link}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn http_07_a_server_may_open_as_many_files_as_the_system_allows() {
+    let installation = Installation::on_sqlite();
+    // A login shell gives 1,024 of many more.
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", "ulimit -Sn 512 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_gatepost")])
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .current_dir(installation.folder.path())
+        .env_clear()
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = BufReader::new(child.stdout.take().unwrap());
+    assert!(log.lines().any(|line| line.unwrap().contains("\"address\":")), "it did not start");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let columns: Vec<_> = line.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(columns[0], columns[1], "the soft limit and the hard one");
+    assert_ne!(columns[1], "512", "the machine of this test allows no more");
 }
 
 #[test]
