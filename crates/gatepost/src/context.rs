@@ -85,8 +85,8 @@ pub(crate) async fn open(config: &Config) -> Result<Db, Failure> {
     Ok(Db::open(&target, Options::default()).await?)
 }
 
-/// What the application is made of, on a database whose schema is up to date.
-pub(crate) async fn ingredients(config: Config, issuer: String, db: Db) -> Result<Ingredients, Failure> {
+/// Starts the application on a database whose schema is up to date.
+pub(crate) async fn start(config: Config, issuer: String, db: Db) -> Result<App, Failure> {
     let random = Random::system();
     let master = match &config.keys.master_key {
         Some(text) => MasterKey::from_text(text.expose())?,
@@ -94,13 +94,19 @@ pub(crate) async fn ingredients(config: Config, issuer: String, db: Db) -> Resul
             let file = config.server.data_dir.join("master.key");
             // A new key would open nothing, and its file would hide that the right one is missing.
             if !file.exists() && keys::exist(&db).await? {
-                return Err(Failure::new(CONFIGURATION, format!("the master key {} is missing", file.display()))
-                    .hint("restore the one that belongs to this database, or name it with keys.master_key_file"));
+                return Err(Failure::new(
+                    CONFIGURATION,
+                    format!("the master key {} is missing", file.display()),
+                )
+                .hint(
+                    "restore the one that belongs to this database, or name it with keys.master_key_file",
+                ));
             }
             MasterKey::in_directory(&config.server.data_dir, &random)?
         }
     };
-    Ok(Ingredients { config, issuer, db, clock: Clock::system(), random, master })
+    let clock = Clock::system();
+    Ok(App::start(Ingredients { config, issuer, db, clock, random, master }).await?)
 }
 
 /// The application for a command that may run beside a server: it takes no lock and changes no schema.
@@ -112,5 +118,5 @@ pub(crate) async fn beside(config: Config) -> Result<App, Failure> {
             .hint("run `gatepost migrate up`, or restart the server with this version"));
     }
     let issuer = config.server.issuer(config.server.listen.port());
-    Ok(App::beside(ingredients(config, issuer, db).await?).await?)
+    start(config, issuer, db).await
 }

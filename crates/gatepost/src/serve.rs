@@ -16,7 +16,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::context::{SETS, VERSION, make_data_dir, open, ingredients};
+use crate::context::{SETS, VERSION, make_data_dir, open, start};
 use crate::failure::{CONFIGURATION, Failure, IO, TRY_AGAIN};
 use crate::{logging, owner};
 
