@@ -158,10 +158,7 @@ pub(crate) fn run_hooks(hooks: Vec<Hook>) {
     }
 }
 
-fn panic_text(payload: &(dyn Any + Send)) -> &str {
-    payload
-        .downcast_ref::<&'static str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without a message")
+/// What a panic said, if it is a literal of the code. A computed message may quote a value, and values may be secrets.
+fn panic_text(payload: &(dyn Any + Send)) -> &'static str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or("a computed message, withheld")
 }

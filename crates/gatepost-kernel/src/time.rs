@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
@@ -92,38 +92,56 @@ mod openapi {
 
 /// Where the time comes from. Cloning shares the source.
 ///
-/// A clock never runs backwards: when the source does (an operator or NTP sets it back), the clock stands
-/// still at the latest instant it has told, so that nothing that has expired comes back to life.
+/// A clock never runs backwards: when the wall clock is set back (by an operator or by NTP), it goes on from the latest
+/// instant that it has told, at the pace of the machine's monotonic clock. Nothing that has expired comes back to life,
+/// and nothing lives for ever.
 #[derive(Clone)]
 pub struct Clock(Arc<Source>);
 
 struct Source {
-    read: Box<dyn Fn() -> Timestamp + Send + Sync>,
-    latest: AtomicI64,
+    /// The wall clock.
+    wall: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    /// A clock that only runs forward, in microseconds from some beginning.
+    pace: Box<dyn Fn() -> i64 + Send + Sync>,
+    /// The furthest that the wall clock was ever ahead of the pace.
+    lead: AtomicI64,
 }
 
 impl Clock {
     /// The machine's wall clock.
     pub fn system() -> Self {
-        Self::from_fn(|| {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place that the ban points to")]
-            let wall = SystemTime::now();
-            match wall.duration_since(UNIX_EPOCH) {
-                Ok(after) => Timestamp(micros(after)),
-                Err(before) => Timestamp(micros(before.duration()).saturating_neg()),
-            }
-        })
+        let beginning = Instant::now();
+        Self::paced(
+            || {
+                #[expect(clippy::disallowed_methods, reason = "this is the one place that the ban points to")]
+                let wall = SystemTime::now();
+                match wall.duration_since(UNIX_EPOCH) {
+                    Ok(after) => Timestamp(micros(after)),
+                    Err(before) => Timestamp(micros(before.duration()).saturating_neg()),
+                }
+            },
+            move || micros(beginning.elapsed()),
+        )
     }
 
-    /// A clock that reads `source`, for tests and simulations.
+    /// A clock that reads `source`, for tests and simulations. When the source goes back, the clock stands still.
     pub fn from_fn(source: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Source { read: Box::new(source), latest: AtomicI64::new(i64::MIN) }))
+        Self::paced(source, || 0)
+    }
+
+    fn paced(
+        wall: impl Fn() -> Timestamp + Send + Sync + 'static,
+        pace: impl Fn() -> i64 + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Source { wall: Box::new(wall), pace: Box::new(pace), lead: AtomicI64::new(i64::MIN) }))
     }
 
     /// The present, never earlier than any instant told before.
     pub fn now(&self) -> Timestamp {
-        let read = (self.0.read)().0;
-        Timestamp(self.0.latest.fetch_max(read, Ordering::AcqRel).max(read))
+        let pace = (self.0.pace)();
+        let lead = (self.0.wall)().0.saturating_sub(pace);
+        let lead = self.0.lead.fetch_max(lead, Ordering::AcqRel).max(lead);
+        Timestamp(pace.saturating_add(lead))
     }
 }
 
@@ -161,5 +179,23 @@ mod tests {
         assert_eq!(clock.now().as_micros(), 10);
         source.store(11, Ordering::SeqCst);
         assert_eq!(clock.now().as_micros(), 11);
+    }
+
+    #[test]
+    fn rel_13_a_clock_that_is_set_back_goes_on_at_the_pace_of_the_machine() {
+        let wall = Arc::new(AtomicI64::new(1_000));
+        let pace = Arc::new(AtomicI64::new(0));
+        let (read_wall, read_pace) = (Arc::clone(&wall), Arc::clone(&pace));
+        let clock = Clock::paced(
+            move || Timestamp(read_wall.load(Ordering::SeqCst)),
+            move || read_pace.load(Ordering::SeqCst),
+        );
+        assert_eq!(clock.now().as_micros(), 1_000);
+        wall.store(10, Ordering::SeqCst);
+        pace.store(5, Ordering::SeqCst);
+        assert_eq!(clock.now().as_micros(), 1_005);
+        // Set forward, it follows at once.
+        wall.store(9_000, Ordering::SeqCst);
+        assert_eq!(clock.now().as_micros(), 9_000);
     }
 }

@@ -79,11 +79,22 @@ pub enum StartError {
 }
 
 impl App {
-    /// Wires the parts, makes the first signing key if there is none, and starts the hashing threads.
+    /// An application that serves: it makes the first signing key if there is none.
     ///
     /// # Errors
     /// [`StartError`].
     pub async fn start(ingredients: Ingredients) -> Result<Self, StartError> {
+        let app = Self::beside(ingredients).await?;
+        crate::keys::rotate(&app.db, &app.keys, &app.schedule, &app.operator_act()).await?;
+        Ok(app)
+    }
+
+    /// An application that works beside a server. It leaves the keys alone: how they live is the server's
+    /// configuration, not that of whoever runs a command.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn beside(ingredients: Ingredients) -> Result<Self, StartError> {
         let Ingredients { config, issuer, db, clock, random, master } = ingredients;
         let audience = config.tokens.audience.clone().unwrap_or_else(|| issuer.clone());
         let keys = KeyRing::new(db.clone(), master.derive("gatepost signing keys"), &issuer, &audience);
@@ -93,8 +104,7 @@ impl App {
             publish_before: config.keys.publish_before,
             retire_after: config.keys.retire_after,
         };
-        let act = Act::by_operator(clock.now(), random.clone());
-        crate::keys::rotate(&db, &keys, &schedule, &act).await?;
+        keys.reload().await?;
 
         let pepper = Pepper::new("k1".parse()?, master.derive("gatepost password pepper").into_bytes());
         let peppers = Peppers::new(Some(pepper), Vec::new());

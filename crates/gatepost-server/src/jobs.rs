@@ -14,14 +14,22 @@ const ROTATE_KEYS: Duration = Duration::from_secs(60);
 /// How often it forgets.
 const FORGET: Duration = Duration::from_secs(60 * 60);
 
-/// Runs until it is dropped. A round that fails is logged and tried again at its next turn.
+/// Runs until it is dropped. A round that fails or panics is logged, and its job goes on at its next turn.
 pub async fn run(app: App) {
+    let (watched, rotated, tidied) = (app.clone(), app.clone(), app);
     tokio::join!(
-        every(WATCH_KEYS, "watch the signing keys", || async { app.keys.reload().await.map(|_| ()) }),
-        every(ROTATE_KEYS, "rotate the signing keys", || async {
-            keys::rotate(&app.db, &app.keys, &app.schedule, &app.operator_act()).await
+        every(WATCH_KEYS, "watch the signing keys", move || {
+            let app = watched.clone();
+            async move { app.keys.reload().await.map(|_| ()) }
         }),
-        every(FORGET, "forget what is over", || forget(&app)),
+        every(ROTATE_KEYS, "rotate the signing keys", move || {
+            let app = rotated.clone();
+            async move { keys::rotate(&app.db, &app.keys, &app.schedule, &app.operator_act()).await }
+        }),
+        every(FORGET, "forget what is over", move || {
+            let app = tidied.clone();
+            async move { forget(&app).await }
+        }),
     );
 }
 
@@ -39,15 +47,44 @@ pub async fn forget(app: &App) -> Result<(), DbError> {
 
 async fn every<F, E>(period: Duration, what: &str, mut round: impl FnMut() -> F)
 where
-    F: Future<Output = Result<(), E>>,
-    E: std::error::Error + 'static,
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: std::error::Error + Send + 'static,
 {
     let mut turns = tokio::time::interval(period);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
-        if let Err(error) = round().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "could not {what}");
+        // A task of its own, so that a panic ends this round and nothing else.
+        match tokio::spawn(round()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "could not {what}");
+            }
+            Err(error) => tracing::error!(panicked = error.is_panic(), "could not {what}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_round_that_panics_does_not_end_its_job() {
+        let rounds = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&rounds);
+        let job = every(Duration::from_secs(1), "count", move || {
+            let number = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                assert!(number != 0, "the first round fails");
+                Ok::<_, Infallible>(())
+            }
+        });
+        assert!(tokio::time::timeout(Duration::from_millis(2_500), job).await.is_err());
+        assert_eq!(rounds.load(Ordering::SeqCst), 3);
     }
 }

@@ -85,8 +85,8 @@ pub(crate) async fn open(config: &Config) -> Result<Db, Failure> {
     Ok(Db::open(&target, Options::default()).await?)
 }
 
-/// Starts the application on a database whose schema is up to date.
-pub(crate) async fn start(config: Config, issuer: String, db: Db) -> Result<App, Failure> {
+/// What the application is made of, on a database whose schema is up to date.
+pub(crate) async fn ingredients(config: Config, issuer: String, db: Db) -> Result<Ingredients, Failure> {
     let random = Random::system();
     let master = match &config.keys.master_key {
         Some(text) => MasterKey::from_text(text.expose())?,
@@ -105,8 +105,7 @@ pub(crate) async fn start(config: Config, issuer: String, db: Db) -> Result<App,
             MasterKey::in_directory(&config.server.data_dir, &random)?
         }
     };
-    let clock = Clock::system();
-    Ok(App::start(Ingredients { config, issuer, db, clock, random, master }).await?)
+    Ok(Ingredients { config, issuer, db, clock: Clock::system(), random, master })
 }
 
 /// The application for a command that may run beside a server: it takes no lock and changes no schema.
@@ -118,5 +117,5 @@ pub(crate) async fn beside(config: Config) -> Result<App, Failure> {
             .hint("run `gatepost migrate up`, or restart the server with this version"));
     }
     let issuer = config.server.issuer(config.server.listen.port());
-    start(config, issuer, db).await
+    Ok(App::beside(ingredients(config, issuer, db).await?).await?)
 }

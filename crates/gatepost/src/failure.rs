@@ -174,7 +174,8 @@ impl From<accounts::Error> for Failure {
             | accounts::Error::UsernameTaken
             | accounts::Error::PhoneTaken
             | accounts::Error::NotFound
-            | accounts::Error::VersionMismatch => Self::new(REFUSED, error.to_string()),
+            | accounts::Error::VersionMismatch
+            | accounts::Error::SessionEnded => Self::new(REFUSED, error.to_string()),
         }
     }
 }

@@ -16,7 +16,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::context::{SETS, VERSION, make_data_dir, open, start};
+use crate::context::{SETS, VERSION, ingredients, make_data_dir, open};
 use crate::failure::{CONFIGURATION, Failure, IO, TRY_AGAIN};
 use crate::{logging, owner};
 
@@ -38,7 +38,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         tracing::info!(number = migration.number, name = migration.name, "applied a migration");
     }
     let issuer = config.server.issuer(address.port());
-    let app = start(config, issuer, db.clone()).await?;
+    let app = App::start(ingredients(config, issuer, db.clone()).await?).await?;
 
     let draining = Draining::default();
     let own_listener = match app.config.metrics.listen {

@@ -11,7 +11,7 @@ use http::StatusCode;
 use super::{ADMIN, sql};
 use crate::accounts;
 use crate::app::App;
-use crate::audit::Act;
+use crate::audit::Origin;
 use crate::http::{Caller, storage_problem};
 
 /// How long ago the caller may have proved who they are (RFC 9470).
@@ -33,14 +33,18 @@ const FRESH: Duration = Duration::from_secs(10 * 60);
     ),
     security(("bearer" = []), ("password" = [])),
 )]
-pub(super) async fn handler(State(app): State<App>, caller: Caller, act: Act) -> ApiResult<StatusCode> {
+pub(super) async fn handler(State(app): State<App>, caller: Caller, origin: Origin) -> ApiResult<StatusCode> {
+    let act = origin.act(app.clock.now()).by(caller.user.id);
     if act.at.since(caller.session.proven_at) > FRESH {
         return Err(Problem::step_up_required(600));
     }
-    let (act, user) = (act.by(caller.user.id), caller.user.id);
+    let user = caller.user.id;
     let identities = app.identities.clone();
     app.db
         .write(move |tx| {
+            if !caller.confirm(tx)? {
+                return Err(Error::Account(accounts::Error::SessionEnded));
+            }
             let roles = sql::roles_by_user(tx, user)?;
             if roles.iter().any(|role| role == ADMIN) && !sql::another_holder_exists(tx, ADMIN, user)? {
                 return Err(Error::LastAdmin);

@@ -12,7 +12,7 @@ use super::model::User;
 use super::profile::{Patch, ProfileChange, ProfileInput};
 use super::{Error, living, sql, who_holds};
 use crate::app::App;
-use crate::audit::{self, Act, Event};
+use crate::audit::{self, Act, Event, Origin};
 use crate::http::{Caller, Preconditions, Rights};
 use crate::ids::UserId;
 
@@ -159,7 +159,7 @@ pub(super) struct Request {
 pub(super) async fn patch(
     State(app): State<App>,
     caller: Caller,
-    act: Act,
+    origin: Origin,
     preconditions: Preconditions,
     Json(request): Json<Request>,
 ) -> ApiResult<Response> {
@@ -176,16 +176,21 @@ pub(super) async fn patch(
     let change = input.check(&mut check);
     let (change,) = check.values((change,))?;
 
-    let (act, id, expected) = (act.by(caller.user.id), caller.user.id, preconditions.expected());
+    let (id, expected) = (caller.user.id, preconditions.expected());
+    let act = origin.act(app.clock.now()).by(id);
+    let rights = caller.rights.clone();
     let identities = app.identities.clone();
     let user = app
         .db
         .write(move |tx| {
+            if !caller.confirm(tx)? {
+                return Err(Error::SessionEnded);
+            }
             identities.forget_after_commit(tx, id);
             change_profile(tx, &act, id, change.clone(), expected)
         })
         .await?;
-    Ok(preconditions.changed(user.version, UserBody::new(&user, &caller.rights)))
+    Ok(preconditions.changed(user.version, UserBody::new(&user, &rights)))
 }
 
 /// Changes profile fields and returns the account as it is then.

@@ -58,6 +58,9 @@ pub enum Error {
     /// There is no such account.
     #[error("no such account")]
     NotFound,
+    /// The caller's session has ended since the request began.
+    #[error("the caller's session has ended")]
+    SessionEnded,
     /// The account has changed since the client read it.
     #[error("the account has another version")]
     VersionMismatch,
@@ -73,6 +76,7 @@ impl From<Error> for Problem {
             Error::UsernameTaken => Self::new(ProblemType::UsernameTaken),
             Error::PhoneTaken => Self::new(ProblemType::PhoneTaken),
             Error::NotFound => Self::not_found(),
+            Error::SessionEnded => Self::invalid_bearer().cause(error),
             Error::VersionMismatch => Self::new(ProblemType::VersionMismatch),
             Error::Db(error) => storage_problem(error),
         }

@@ -103,6 +103,14 @@ fn text<T, E: Invalid>(
 }
 
 impl ProfileChange {
+    /// The username that it sets, if it sets one.
+    pub fn username(&self) -> Option<&str> {
+        match &self.username {
+            Patch::Set(name) => Some(name),
+            Patch::Keep | Patch::Clear => None,
+        }
+    }
+
     /// Writes the change into the account and names the fields that it touched.
     pub fn apply(self, user: &mut User) -> Vec<&'static str> {
         let mut fields = Vec::new();

@@ -16,6 +16,28 @@ use crate::ids::{SessionId, UserId};
 
 pub use sql::STATEMENTS;
 
+/// Where a request comes from. It becomes an [`Act`] once the work begins: reading a body or hashing a password may take
+/// seconds, and what is decided must be decided by the time of the decision.
+#[derive(Clone)]
+pub struct Origin {
+    /// The client's address.
+    pub address: Option<IpAddr>,
+    /// What the client calls itself, cut to 256 characters.
+    pub user_agent: Option<String>,
+    /// The id of the request, to find its log line.
+    pub request_id: Option<String>,
+    /// Where the ids of audit rows come from.
+    pub random: Random,
+}
+
+impl Origin {
+    /// What is done now, for this request.
+    pub fn act(self, now: Timestamp) -> Act {
+        let Self { address, user_agent, request_id, random } = self;
+        Act { at: now, actor: None, address, user_agent, request_id, random }
+    }
+}
+
 /// Who acts, when and from where: what every audit row needs besides what happened.
 #[derive(Clone)]
 pub struct Act {

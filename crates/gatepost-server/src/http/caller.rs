@@ -1,18 +1,18 @@
-//! Who makes a request, for handlers: [`Caller`] for who is signed in, [`Act`] for the audit trail.
+//! Who makes a request, for handlers: [`Caller`] for who is signed in, [`Origin`] for the audit trail.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use gatepost_db::{DbError, ReadTx};
 use gatepost_problem::{BearerToken, Problem, request_id};
 use http::header::USER_AGENT;
 use http::request::Parts;
 
-use super::{ClientAddress, SignedInUser, storage_problem};
+use super::{ClientAddress, SignedInUser};
 use crate::app::App;
-use crate::audit::Act;
-use crate::sessions::Identity;
-use crate::sessions::identities::AuthenticationError;
+use crate::audit::Origin;
+use crate::sessions::{self, Identity};
 
 /// The roles of an account and what they add up to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,18 +39,22 @@ impl Deref for Caller {
 }
 
 impl Caller {
+    /// Whether the caller is still signed in, as the transaction sees it. Every transaction that changes something for a
+    /// caller asks first: the body may have come in slowly, and the session may have ended meanwhile, here or on another
+    /// node.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn confirm(&self, tx: &mut ReadTx<'_>) -> Result<bool, DbError> {
+        sessions::still_lives(tx, &self.session)
+    }
+
     async fn authenticate(parts: &mut Parts, app: &App, token: &BearerToken) -> Result<Self, Problem> {
-        let found = app.identities.authenticate(token.expose(), app.clock.now()).await;
-        match found {
-            Ok(identity) => {
-                if let Some(log) = parts.extensions.get::<SignedInUser>() {
-                    log.set(identity.user.id);
-                }
-                Ok(Self(identity))
-            }
-            Err(AuthenticationError::Db(error)) => Err(storage_problem(error)),
-            Err(refused) => Err(Problem::invalid_bearer().cause(refused)),
+        let identity = app.identities.authenticate(token.expose(), app.clock.now()).await?;
+        if let Some(log) = parts.extensions.get::<SignedInUser>() {
+            log.set(identity.user.id);
         }
+        Ok(Self(identity))
     }
 }
 
@@ -78,7 +82,7 @@ impl OptionalFromRequestParts<App> for Caller {
 /// The longest part of a user agent that is kept.
 const USER_AGENT_LENGTH: usize = 256;
 
-impl FromRequestParts<App> for Act {
+impl FromRequestParts<App> for Origin {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
@@ -87,8 +91,6 @@ impl FromRequestParts<App> for Act {
             text.chars().filter(|character| !character.is_control()).take(USER_AGENT_LENGTH).collect()
         });
         Ok(Self {
-            at: app.clock.now(),
-            actor: None,
             address: parts.extensions.get::<ClientAddress>().map(|client| client.0),
             user_agent,
             request_id: request_id::current().map(|id| id.to_string()),

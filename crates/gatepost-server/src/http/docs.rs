@@ -68,7 +68,10 @@ async fn problems() -> Response {
          <h1>Problems</h1><dl>",
     );
     let mut anchors = BTreeSet::new();
-    for kind in ProblemType::ALL {
+    // By code, so that two types that share one stand together under its anchor.
+    let mut kinds = ProblemType::ALL.to_vec();
+    kinds.sort_by_key(|kind| (kind.code(), kind.status()));
+    for kind in kinds {
         let (code, status, title, doc) = (kind.code(), kind.status().as_u16(), kind.title(), kind.doc());
         // Two types may share a code; a place in a page has one name.
         let id = if anchors.insert(code) { format!(" id=\"{code}\"") } else { String::new() };

@@ -219,10 +219,8 @@ where
     .await
 }
 
+/// What a panic said, if it is a literal of the code. A computed message may quote a value, and values may be secrets.
 fn panic_text(payload: &(dyn Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    format!("a handler panicked: {}", text.unwrap_or("(no text)"))
+    let text = payload.downcast_ref::<&'static str>().copied();
+    format!("a handler panicked: {}", text.unwrap_or("(a computed message, withheld)"))
 }

@@ -2,7 +2,7 @@
 //!
 //! What is logged is a list, not a filter: the method, the route's template (never the path or the query, which
 //! may carry a token), the status, the latency, the client's address, the request id, the signed-in user's id
-//! and, for a failure of ours, its causes.
+//! and the causes of a failure or a refusal, which the client is not told.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -68,7 +68,7 @@ impl RequestLog {
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         // A level is part of a call site, so there is one call for each.
         macro_rules! event {
-            ($level:ident $(, $error:ident)?) => {
+            ($level:ident, $error:ident) => {
                 tracing::$level!(
                     target: "gatepost::request",
                     method,
@@ -79,18 +79,21 @@ impl RequestLog {
                     request_id = entry.request_id,
                     user_id = user,
                     code,
-                    $($error,)?
+                    $error,
                     "request"
                 )
             };
         }
-        if !status.is_server_error() {
-            event!(info);
-            return;
-        }
         let error = extensions.get::<Cause>().map(Cause::chain);
         let error = error.as_deref();
-        if status == StatusCode::INTERNAL_SERVER_ERROR { event!(error, error) } else { event!(warn, error) }
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            event!(error, error);
+        } else if status.is_server_error() {
+            event!(warn, error);
+        } else {
+            // A refusal that has a cause says it too: the client only hears "invalid".
+            event!(info, error);
+        }
     }
 
     fn count(&self, method: &'static str, route: &str, status: StatusCode, elapsed: Duration) {

@@ -67,14 +67,24 @@ pub async fn revoke(
     act: &Act,
     kid: &str,
 ) -> Result<bool, KeysError> {
+    // Its replacement is made beforehand: between the two there must be no moment without a key that signs.
+    let (spare, sealed) = draw(Work { db, ring, schedule, act }, State::Active).await?;
     let (kid, by) = (kid.to_owned(), act.clone());
     let revoked = db
         .write(move |tx| {
-            let revoked = sql::end(tx, &kid, State::Revoked, by.at)?;
-            if revoked {
-                changed(tx, &by, &kid, State::Revoked)?;
+            if !sql::end(tx, &kid, State::Revoked, by.at)? {
+                return Ok::<_, DbError>(false);
             }
-            Ok::<_, DbError>(revoked)
+            changed(tx, &by, &kid, State::Revoked)?;
+            let keys = sql::keys(tx)?;
+            let in_state = |state| keys.iter().find(|key| key.info.state == state);
+            if in_state(State::Active).is_none() {
+                match in_state(State::Next) {
+                    Some(next) => activate(tx, &by, &next.info.kid)?,
+                    None => insert(tx, &by, &spare, &sealed)?,
+                }
+            }
+            Ok(true)
         })
         .await?;
     rotate(db, ring, schedule, act).await?;
@@ -106,30 +116,39 @@ async fn do_step(work: Work<'_>, seen: Vec<KeyInfo>, step: Step) -> Result<(), K
 }
 
 async fn make(work: Work<'_>, seen: Vec<KeyInfo>, state: State) -> Result<(), KeysError> {
-    let (algorithm, act) = (work.schedule.algorithm, work.act.clone());
-    let random = act.random.clone();
+    let (info, sealed) = draw(work, state).await?;
+    let act = work.act.clone();
+    let made = work.db.write(move |tx| {
+        // Another node may have made its key first, and even put it to use; then that is the key, and ours never was.
+        let overtaken = !sql::keys(tx)?.iter().map(|row| &row.info).eq(&seen);
+        if overtaken { Ok(()) } else { insert(tx, &act, &info, &sealed) }
+    });
+    Ok(made.await?)
+}
+
+/// A new key and its sealed private half, to be written.
+async fn draw(work: Work<'_>, state: State) -> Result<(KeyInfo, Vec<u8>), KeysError> {
+    let (algorithm, random) = (work.schedule.algorithm, work.act.random.clone());
     // An RSA key takes a while to find.
     let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm, &random)).await;
     let key = key.unwrap_or(Err(gatepost_token::KeyError::Generation))?;
-    let sealed = work.ring.seal(&key);
     let info = KeyInfo {
         kid: key.kid().to_owned(),
         algorithm,
         state,
-        created_at: act.at,
-        activated_at: (state == State::Active).then_some(act.at),
+        created_at: work.act.at,
+        activated_at: (state == State::Active).then_some(work.act.at),
         retiring_at: None,
         ended_at: None,
     };
-    let made = work.db.write(move |tx| {
-        // Another node may have made its key first, and even put it to use; then that is the key, and ours never was.
-        let overtaken = !sql::keys(tx)?.iter().map(|row| &row.info).eq(&seen);
-        if !overtaken && sql::insert(tx, &info, &sealed)? {
-            changed(tx, &act, &info.kid, info.state)?;
-        }
-        Ok(())
-    });
-    made.await
+    Ok((info, work.ring.seal(&key)))
+}
+
+fn insert(tx: &mut WriteTx<'_>, act: &Act, info: &KeyInfo, sealed: &[u8]) -> Result<(), DbError> {
+    if sql::insert(tx, info, sealed)? {
+        changed(tx, act, &info.kid, info.state)?;
+    }
+    Ok(())
 }
 
 fn activate(tx: &mut WriteTx<'_>, act: &Act, kid: &str) -> Result<(), DbError> {

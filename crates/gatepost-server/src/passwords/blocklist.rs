@@ -6,6 +6,8 @@
 //! service? Is it a common password or word? And is the whole easier to guess than 10⁸ tries
 //! (a zxcvbn score below 3; 10⁶ and 2 where eight characters are allowed)?
 
+use std::panic::catch_unwind;
+
 use zeroize::Zeroizing;
 use zxcvbn::matching::Match;
 use zxcvbn::matching::patterns::MatchPattern;
@@ -59,6 +61,12 @@ const SHORTEST_NAME: usize = 3;
 /// `9%3a!8...` the letter is not.
 const SHORTEST_CORE: usize = 4;
 
+/// An address is not longer than this.
+const LONGEST_NAME: usize = 254;
+
+/// More parts than this have no names of people and services.
+const MOST_NAMES: usize = 32;
+
 /// Why this password must not be set, if so: also when its zxcvbn score is below `least`.
 pub(super) fn reason_to_block(password: &str, context: &Context<'_>, least: Score) -> Option<BlockReason> {
     if password.is_empty() {
@@ -71,7 +79,7 @@ pub(super) fn reason_to_block(password: &str, context: &Context<'_>, least: Scor
         return Some(BlockReason::Name);
     }
     let inputs: Vec<&str> = names.iter().map(String::as_str).collect();
-    let whole = zxcvbn(&defuse(&judged), &inputs);
+    let Some(whole) = estimate(&defuse(&judged), &inputs) else { return Some(BlockReason::Guessable) };
     if whole.score() < least {
         return Some(main_reason(whole.sequence(), judged.chars().count()));
     }
@@ -79,8 +87,14 @@ pub(super) fn reason_to_block(password: &str, context: &Context<'_>, least: Scor
     if core_length < SHORTEST_CORE {
         return None;
     }
-    let found = zxcvbn(&defuse(core), &inputs);
+    let Some(found) = estimate(&defuse(core), &inputs) else { return Some(BlockReason::Guessable) };
     is_one_word(found.sequence(), core_length).then_some(BlockReason::Common)
+}
+
+/// What zxcvbn says. It counts guesses in numbers that overflow for some long repetitions, which ends in a panic where
+/// overflow is checked: such a password is easy to guess anyway.
+fn estimate(text: &str, names: &[&str]) -> Option<zxcvbn::Entropy> {
+    catch_unwind(|| zxcvbn(text, names)).ok()
 }
 
 /// The text without the digits, punctuation and spaces at its ends.
@@ -93,11 +107,11 @@ fn names(context: &Context<'_>) -> Vec<String> {
     let local_part = context.email.map(|email| email.rsplit_once('@').map_or(email, |(local, _)| local));
     let known = [Some("gatepost"), context.app_name, context.public_host, local_part, context.username];
     let mut names: Vec<String> = Vec::new();
-    for text in known.into_iter().flatten() {
+    for text in known.into_iter().flatten().filter(|text| text.len() <= LONGEST_NAME) {
         let whole = std::iter::once(text);
         for name in whole.chain(text.split(|c: char| !c.is_alphanumeric())) {
             let name = strip(name).to_lowercase();
-            if name.chars().count() >= SHORTEST_NAME && !names.contains(&name) {
+            if names.len() < MOST_NAMES && name.chars().count() >= SHORTEST_NAME && !names.contains(&name) {
                 names.push(name);
             }
         }

@@ -196,6 +196,18 @@ impl Hasher {
         }
     }
 
+    /// Does other work that takes long, such as judging a password, in a turn of its own: off the async threads, and
+    /// no more of it at a time than of hashes.
+    ///
+    /// # Errors
+    /// [`HashError::Busy`] under load, [`HashError::Failed`] when the work panics.
+    pub async fn turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HashError> {
+        self.run(move |_| Ok(work())).await
+    }
+
     async fn run<T, F>(&self, work: F) -> Result<T, HashError>
     where
         T: Send + 'static,

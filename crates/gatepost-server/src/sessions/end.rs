@@ -1,4 +1,4 @@
-//! The end of a session: by its user, by revocation, by time.
+//! The end of a session: by its user, or by time. (What a stolen token ends is in `refresh.rs`.)
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ pub fn end_by_refresh_token(
     }
 }
 
-/// Forgets sessions that expired more than a day ago, up to a thousand at a time, and returns how many.
+/// Forgets sessions that ended or expired more than a day ago, up to a thousand at a time, and returns how many.
 ///
 /// # Errors
 /// What the database says.

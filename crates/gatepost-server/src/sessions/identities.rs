@@ -13,14 +13,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gatepost_db::{Db, DbError, WriteTx};
+use gatepost_db::{Db, DbError, ReadTx, WriteTx};
 use gatepost_kernel::{Purpose, Timestamp, TokenHash};
+use gatepost_problem::Problem;
 use gatepost_token::{Claims, TokenError};
 use quick_cache::sync::Cache;
 
 use super::sql;
 use crate::accounts::User;
-use crate::http::Rights;
+use crate::http::{Rights, storage_problem};
 use crate::ids::{SessionId, UserId};
 use crate::keys::{KeyRing, KeysError, Ring};
 
@@ -65,6 +66,14 @@ impl Identity {
     }
 }
 
+/// Whether a session has not ended, and neither has its account's epoch: the database's word, past every cache.
+///
+/// # Errors
+/// What the database says.
+pub fn still_lives(tx: &mut ReadTx<'_>, session: &SessionState) -> Result<bool, DbError> {
+    sql::still_lives(tx, session.id)
+}
+
 /// What is left of a token once its signature and claims were checked.
 #[derive(Clone, Copy)]
 struct Verified {
@@ -97,6 +106,24 @@ pub enum AuthenticationError {
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<AuthenticationError> for Problem {
+    fn from(error: AuthenticationError) -> Self {
+        match error {
+            AuthenticationError::Db(error) | AuthenticationError::Keys(KeysError::Db(error)) => {
+                storage_problem(error)
+            }
+            AuthenticationError::Keys(error) => Self::internal(error),
+            // Whoever holds a token of ours may know that it is only too old; about any other we say nothing.
+            AuthenticationError::Token(TokenError::Expired) => Self::invalid_bearer()
+                .detail("The access token has expired: get a new one with the refresh token.")
+                .cause(error),
+            AuthenticationError::Token(_) | AuthenticationError::Refused(_) => {
+                Self::invalid_bearer().cause(error)
+            }
+        }
+    }
 }
 
 /// The door for access tokens. Cloning shares the caches.

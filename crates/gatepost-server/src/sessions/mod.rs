@@ -1,5 +1,16 @@
 //! Sessions: one sign-in on one device, and the tokens that stand for it.
 //!
+//! | who comes | what it calls here | which transaction |
+//! |---|---|---|
+//! | `sign_in`, `sign_up`: a proof was given | [`Assurance::establish`], [`open`], then [`Mint::tokens`] | the caller's; tokens after its commit |
+//! | `sign_in`: a refresh token | [`exchange`] | one compare-and-swap; a second one only to explain a miss |
+//! | `sign_in`: a sign-out | [`end`], [`end_by_refresh_token`] | the caller's |
+//! | `http::Caller`: an access token | [`Identities::authenticate`] | a read, or none |
+//! | `jobs` | [`purge`] | the caller's |
+//!
+//! A family is `active`, and then `ended` (its user signed out) or `revoked` (`refresh_reuse`, `wrong_client`); it never
+//! comes back. Two that judge the same family at once are serializable: the second sees what the first has done.
+//!
 //! Invariants:
 //! * **One mint.** Every session begins in [`open`] and every token leaves through [`Mint::tokens`], which wants a
 //!   [`Grant`]; a grant comes from [`open`] or from a refresh, and [`open`] wants an [`Assurance`], whose only
@@ -20,7 +31,7 @@ mod refresh;
 mod sql;
 
 pub use end::{end, end_by_refresh_token, purge};
-pub use identities::{Identities, Identity};
+pub use identities::{Identities, Identity, still_lives};
 pub use mint::{Device, Drawn, Grant, Mint, Settings, SignIn, Tokens, open};
 pub use model::{Assurance, NotAssured, Proof, RefreshToken};
 pub use refresh::{ExchangeError, exchange};

@@ -159,37 +159,46 @@ pub(super) enum Judgement {
     Dead,
     /// The client repeats the exchange whose answer it lost: give the same successor again.
     Replay,
-    /// The token was replaced moments ago, but somebody else presents it: refuse, and change nothing, so that a
-    /// stranger cannot sign the owner out.
+    /// The token was replaced moments ago, but somebody else presents it, or the clocks of two nodes differ: refuse, and
+    /// change nothing, so that neither a stranger nor a clock can sign the owner out.
     Mismatch,
     /// The right family and an older token: it was stolen, or its thief rotated it. End the family.
     Reuse,
+    /// The right family and another application: the token leaked. End the family.
+    ForeignClient,
 }
 
 /// How far a clock may have been set back since the rotation.
 const CLOCK_SLACK: Duration = Duration::from_secs(1);
 
+/// What was presented, and by whom.
+pub(super) struct Presentation {
+    pub(super) token: TokenHash,
+    pub(super) fingerprint: TokenHash,
+    pub(super) client_id: String,
+}
+
 impl Family {
     /// Judges a token whose compare-and-swap found nothing to swap.
-    pub(super) fn judge(
-        &self,
-        presented: &TokenHash,
-        fingerprint: &TokenHash,
-        now: Timestamp,
-        window: Duration,
-    ) -> Judgement {
+    pub(super) fn judge(&self, presented: &Presentation, now: Timestamp, window: Duration) -> Judgement {
         if !self.is_active || now >= self.idle_until || now >= self.absolute_until {
             return Judgement::Dead;
         }
-        if self.current == *presented {
+        if self.client_id != presented.client_id {
+            return Judgement::ForeignClient;
+        }
+        if self.current == presented.token {
             // Current, alive and still not swapped: its account is disabled or has moved on to another epoch.
             return Judgement::Dead;
         }
-        let replaced = self.previous.as_ref() == Some(presented);
-        let recent = now.plus(CLOCK_SLACK) >= self.rotated_at && now <= self.rotated_at.plus(window);
-        if !(replaced && recent) {
+        let replaced = self.previous.as_ref() == Some(&presented.token);
+        if !replaced || now > self.rotated_at.plus(window) {
             Judgement::Reuse
-        } else if self.fingerprint.as_ref() == Some(fingerprint) && self.sealed_successor.is_some() {
+        } else if now.plus(CLOCK_SLACK) < self.rotated_at {
+            // By this node's clock the rotation has yet to happen: two clocks differ, and nobody is a thief for that.
+            Judgement::Mismatch
+        } else if self.fingerprint.as_ref() == Some(&presented.fingerprint) && self.sealed_successor.is_some()
+        {
             Judgement::Replay
         } else {
             Judgement::Mismatch
@@ -227,8 +236,12 @@ mod tests {
         }
     }
 
+    fn presentation(token: &str, browser: &str, client_id: &str) -> Presentation {
+        Presentation { token: hash(token), fingerprint: hash(browser), client_id: client_id.to_owned() }
+    }
+
     fn judge(family: &Family, token: &str, browser: &str, now: Timestamp) -> Judgement {
-        family.judge(&hash(token), &hash(browser), now, WINDOW)
+        family.judge(&presentation(token, browser, "gatepost"), now, WINDOW)
     }
 
     #[test]
@@ -248,10 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_another_client_ends_the_family_also_when_it_is_the_current_one() {
+        for token in ["r0", "r1", "r2"] {
+            let foreign = presentation(token, "browser", "other");
+            assert_eq!(family().judge(&foreign, ROTATED, WINDOW), Judgement::ForeignClient);
+        }
+    }
+
+    #[test]
     fn a_clock_set_back_by_more_than_a_second_does_not_open_the_window() {
         let family = family();
         assert_eq!(judge(&family, "r1", "browser", ROTATED.minus(CLOCK_SLACK)), Judgement::Replay);
-        assert_eq!(judge(&family, "r1", "browser", Timestamp::from_secs(998)), Judgement::Reuse);
+        assert_eq!(judge(&family, "r1", "browser", Timestamp::from_secs(998)), Judgement::Mismatch);
     }
 
     #[test]

@@ -7,15 +7,14 @@
 use std::sync::Arc;
 
 use gatepost_db::{DbError, WriteTx};
-use gatepost_kernel::{Purpose, Timestamp, TokenHash};
+use gatepost_kernel::{Purpose, TokenHash};
 
 use super::identities::{Identities, Identity};
 use super::mint::{Grant, Mint};
-use super::model::{Family, Judgement, RefreshToken};
+use super::model::{Family, Judgement, Presentation, RefreshToken};
 use super::sql;
 use crate::app::App;
-use crate::audit::{self, Act, Event};
-use crate::ids::{SessionId, UserId};
+use crate::audit::{self, Act, Event, Origin};
 
 const FINGERPRINT: Purpose = Purpose::new("refresh-fingerprint");
 
@@ -39,15 +38,16 @@ pub async fn exchange(
     app: &App,
     presented: &str,
     client_id: &str,
-    act: Act,
+    origin: Origin,
 ) -> Result<(Grant, Arc<Identity>), ExchangeError> {
     let mint = &app.mint;
     let presented = RefreshToken::parse(presented).ok_or(ExchangeError::Refused("it is malformed"))?;
-    let now = act.at;
-    let fingerprint = fingerprint(client_id, act.user_agent.as_deref());
+    let now = app.clock.now();
+    let fingerprint = fingerprint(client_id, origin.user_agent.as_deref());
     let successor = presented.successor(&mint.random);
     let sealed = seal(mint, &presented, &successor);
     let rotation = sql::Rotation {
+        client_id,
         presented: &presented,
         successor: &successor,
         sealed_successor: &sealed,
@@ -56,17 +56,15 @@ pub async fn exchange(
         idle_until: now.plus(mint.settings.refresh_idle),
     };
     let (next, token) = match sql::rotate(&app.db, &rotation).await? {
-        Some(rotated) => {
-            let next = Next {
-                session: rotated.session,
-                user: rotated.user,
-                client_id: rotated.client_id,
-                epoch: rotated.epoch,
-                until: rotated.idle_until,
+        Some(next) => (next, successor),
+        None => {
+            let presentation = Presentation {
+                token: presented.validator_hash(),
+                fingerprint,
+                client_id: client_id.to_owned(),
             };
-            (next, successor)
+            explain(app, &presented, presentation, origin).await?
         }
-        None => explain(app, &presented, fingerprint, act).await?,
     };
     let identity = app.identities.of_session(next.user, next.session).await?;
     let identity = identity
@@ -79,53 +77,56 @@ pub async fn exchange(
         epoch: next.epoch,
         roles: identity.rights.roles.clone(),
         refresh: token.to_text(),
-        refresh_until: next.until,
+        refresh_until: next.idle_until,
     };
     Ok((grant, identity))
 }
 
-/// The session that goes on.
-struct Next {
-    session: SessionId,
-    user: UserId,
-    client_id: String,
-    epoch: i64,
-    until: Timestamp,
-}
-
-/// Looks at why there was nothing to swap, and acts on it.
+/// Looks at why there was nothing to swap, and ends the family of a stolen token.
 async fn explain(
     app: &App,
     presented: &RefreshToken,
-    fingerprint: TokenHash,
-    act: Act,
-) -> Result<(Next, RefreshToken), ExchangeError> {
-    let (selector, validator) = (presented.selector_hash(), presented.validator_hash());
-    let (mint, identities, window) = (&app.mint, app.identities.clone(), app.mint.settings.replay_window);
-    // A refusal that must be remembered is an `Ok`: an `Err` would roll the revocation back.
-    let (judgement, family) = app
-        .db
-        .write(move |tx| {
-            let Some(family) = sql::family_by_selector(tx, &selector)? else {
-                return Ok((Judgement::Dead, None));
-            };
-            let judgement = family.judge(&validator, &fingerprint, act.at, window);
-            if judgement == Judgement::Reuse {
-                revoke(tx, &identities, &family, &act)?;
-            }
-            Ok::<_, DbError>((judgement, Some(family)))
-        })
-        .await?;
+    presentation: Presentation,
+    origin: Origin,
+) -> Result<(sql::Continued, RefreshToken), ExchangeError> {
+    let selector = presented.selector_hash();
+    let window = app.mint.settings.replay_window;
+    // A look costs no turn of the writer: whoever makes tokens up gets no further.
+    let family = app.db.read(move |tx| sql::family_by_selector(tx, &selector)).await?;
+    let act = origin.act(app.clock.now());
+    let judged =
+        family.as_ref().map_or(Judgement::Dead, |family| family.judge(&presentation, act.at, window));
+    let (judgement, family) = match judged {
+        Judgement::Dead | Judgement::Replay | Judgement::Mismatch => (judged, family),
+        Judgement::Reuse | Judgement::ForeignClient => {
+            let identities = app.identities.clone();
+            // A refusal that must be remembered is an `Ok`: an `Err` would roll the revocation back.
+            app.db
+                .write(move |tx| {
+                    let Some(family) = sql::family_by_selector(tx, &selector)? else {
+                        return Ok((Judgement::Dead, None));
+                    };
+                    let judgement = family.judge(&presentation, act.at, window);
+                    match judgement {
+                        Judgement::Reuse => revoke(tx, &identities, &family, "refresh_reuse", &act)?,
+                        Judgement::ForeignClient => revoke(tx, &identities, &family, "wrong_client", &act)?,
+                        Judgement::Dead | Judgement::Replay | Judgement::Mismatch => {}
+                    }
+                    Ok::<_, DbError>((judgement, Some(family)))
+                })
+                .await?
+        }
+    };
     match (judgement, family) {
         (Judgement::Replay, Some(family)) => {
-            let token = open_sealed(mint, presented, &family)
+            let token = open_sealed(&app.mint, presented, &family)
                 .ok_or(ExchangeError::Refused("its successor cannot be opened"))?;
-            let next = Next {
+            let next = sql::Continued {
                 session: family.session,
                 user: family.user,
                 client_id: family.client_id,
                 epoch: family.epoch,
-                until: family.idle_until,
+                idle_until: family.idle_until,
             };
             Ok((next, token))
         }
@@ -133,16 +134,25 @@ async fn explain(
             Err(ExchangeError::Refused("it is unknown, expired or ended"))
         }
         (Judgement::Mismatch, _) => Err(ExchangeError::Refused("another client repeats an exchange")),
-        (Judgement::Reuse, _) => {
+        (Judgement::Reuse | Judgement::ForeignClient, _) => {
             metrics::counter!("refresh_reuse_detected_total").increment(1);
-            Err(ExchangeError::Refused("it was replaced before: its family is revoked"))
+            tracing::warn!("a refresh token was used that its owner no longer has: the session has ended");
+            Err(ExchangeError::Refused(
+                "it was replaced before or belongs to another client: its family is revoked",
+            ))
         }
     }
 }
 
-fn revoke(tx: &mut WriteTx<'_>, identities: &Identities, family: &Family, act: &Act) -> Result<(), DbError> {
+fn revoke(
+    tx: &mut WriteTx<'_>,
+    identities: &Identities,
+    family: &Family,
+    reason: &str,
+    act: &Act,
+) -> Result<(), DbError> {
     identities.forget_after_commit(tx, family.user);
-    sql::end_session(tx, family.session, "revoked", "refresh_reuse", act.at)?;
+    sql::end_session(tx, family.session, "revoked", reason, act.at)?;
     audit::record(tx, act, &Event::RefreshReuseDetected { user: family.user, session: family.session })
 }
 

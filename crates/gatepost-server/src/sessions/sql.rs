@@ -28,7 +28,7 @@ statements! {
     ROTATE = "UPDATE refresh_families SET previous_hash = current_hash, current_hash = ?3, sealed_successor = ?4, \
         fingerprint = ?5, generation = generation + 1, rotated_at = ?6, \
         idle_until = CASE WHEN ?7 < absolute_until THEN ?7 ELSE absolute_until END \
-        WHERE selector_hash = ?1 AND current_hash = ?2 AND status = 'active' \
+        WHERE selector_hash = ?1 AND current_hash = ?2 AND client_id = ?8 AND status = 'active' \
         AND idle_until > ?6 AND absolute_until > ?6 \
         AND auth_epoch = (SELECT u.auth_epoch FROM users u WHERE u.id = user_id AND u.is_active AND u.deleted_at IS NULL) \
         RETURNING session_id, user_id, client_id, auth_epoch, idle_until";
@@ -44,8 +44,11 @@ statements! {
         postgres concat!("SELECT ", user_columns!("u."), ", s.id, s.auth_epoch, s.client_id, s.proven_at, ",
             "(SELECT string_agg(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) ",
             "FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?1 AND s.ended_at IS NULL");
+    STILL_LIVES = "SELECT EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id \
+        WHERE s.id = ?1 AND s.ended_at IS NULL AND u.auth_epoch = s.auth_epoch AND u.is_active AND u.deleted_at IS NULL)";
     PURGE = "DELETE FROM sessions WHERE id IN \
-        (SELECT f.session_id FROM refresh_families f WHERE f.absolute_until < ?1 LIMIT 1000)";
+        (SELECT f.session_id FROM refresh_families f JOIN sessions s ON s.id = f.session_id \
+        WHERE f.idle_until < ?1 OR s.ended_at < ?1 LIMIT 1000)";
 }
 
 pub(super) fn insert_session(
@@ -99,6 +102,7 @@ pub(super) fn insert_family(
 
 /// What a rotation is made of.
 pub(super) struct Rotation<'a> {
+    pub(super) client_id: &'a str,
     pub(super) presented: &'a RefreshToken,
     pub(super) successor: &'a RefreshToken,
     pub(super) sealed_successor: &'a [u8],
@@ -107,8 +111,8 @@ pub(super) struct Rotation<'a> {
     pub(super) idle_until: Timestamp,
 }
 
-/// The family's session after the swap.
-pub(super) struct Rotated {
+/// The session that goes on after a swap.
+pub(super) struct Continued {
     pub(super) session: SessionId,
     pub(super) user: UserId,
     pub(super) client_id: String,
@@ -116,7 +120,7 @@ pub(super) struct Rotated {
     pub(super) idle_until: Timestamp,
 }
 
-pub(super) async fn rotate(db: &Db, rotation: &Rotation<'_>) -> Result<Option<Rotated>, DbError> {
+pub(super) async fn rotate(db: &Db, rotation: &Rotation<'_>) -> Result<Option<Continued>, DbError> {
     db.write_cas(
         &ROTATE,
         &params![
@@ -126,10 +130,11 @@ pub(super) async fn rotate(db: &Db, rotation: &Rotation<'_>) -> Result<Option<Ro
             rotation.sealed_successor,
             rotation.fingerprint,
             rotation.now,
-            rotation.idle_until
+            rotation.idle_until,
+            rotation.client_id
         ],
         |row| {
-            Ok(Rotated {
+            Ok(Continued {
                 session: row.get(0)?,
                 user: row.get(1)?,
                 client_id: row.get(2)?,
@@ -177,6 +182,10 @@ pub(super) fn end_session(
 
 pub(super) async fn identity(db: &Db, session: SessionId) -> Result<Option<Identity>, DbError> {
     db.read_one(&IDENTITY, &params![session], identity_from_row).await
+}
+
+pub(super) fn still_lives(tx: &mut ReadTx<'_>, session: SessionId) -> Result<bool, DbError> {
+    tx.query_one(&STILL_LIVES, &params![session], |row| row.get(0))
 }
 
 fn identity_from_row(row: &Row<'_>) -> Result<Identity, DbError> {

@@ -11,7 +11,7 @@ use super::answer::AuthResponse;
 use super::password::{PasswordField, SignedIn, believe_new_password, hash_problem};
 use crate::accounts;
 use crate::app::App;
-use crate::audit::{self, Act, Event};
+use crate::audit::{self, Act, Event, Origin};
 use crate::http::{Caller, storage_problem};
 use crate::passwords::{self, Password, PasswordHash};
 use crate::sessions::{self, Assurance, Device, Drawn, FIRST_PARTY, Mint, Proof, SignIn};
@@ -50,16 +50,17 @@ pub(super) struct Request {
 pub(super) async fn handler(
     State(app): State<App>,
     caller: Caller,
-    act: Act,
+    origin: Origin,
     Json(request): Json<Request>,
 ) -> ApiResult<Json<AuthResponse>> {
     let field = PasswordField {
         pointer: "/new_password",
-        email: Some(&caller.user.email),
-        username: caller.user.username.as_deref(),
+        email: Some(caller.user.email.clone()),
+        username: caller.user.username.clone(),
     };
     let mut check = Check::new();
-    let new = believe_new_password(&app, &mut check, request.new_password, &field);
+    let new =
+        believe_new_password(&app, &mut check, request.new_password, field).await.map_err(hash_problem)?;
     let (new,) = check.values((new,))?;
 
     let (user, history) = (caller.user.id, app.config.passwords.history);
@@ -87,7 +88,7 @@ pub(super) async fn handler(
     let hash = app.hasher.hash(new).await.map_err(hash_problem)?;
 
     let change = Change {
-        act: act.by(user),
+        act: origin.act(app.clock.now()).by(user),
         caller,
         hash,
         history,
@@ -116,7 +117,7 @@ struct Change {
 
 /// Why the password was not changed after all.
 enum Error {
-    /// The account changed while the hashes were computed: what was verified is out of date.
+    /// The session has ended, or the account has changed, while the hashes were computed.
     Overtaken,
     Db(DbError),
 }
@@ -140,8 +141,7 @@ impl Change {
     /// One transaction: hash, history, epoch (which ends every session), audit, and the new session.
     fn apply(&self, tx: &mut WriteTx<'_>) -> Result<SignedIn, Error> {
         let (act, user) = (&self.act, self.caller.user.id);
-        let current = accounts::by_id(tx, user)?;
-        if current.is_none_or(|current| current.auth_epoch != self.caller.session.epoch) {
+        if !self.caller.confirm(tx)? {
             return Err(Error::Overtaken);
         }
         passwords::set(tx, act, user, &self.hash, self.history)?;

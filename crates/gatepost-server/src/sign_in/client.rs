@@ -19,9 +19,13 @@ pub(super) struct FormClient<'a> {
 /// not name itself.
 pub(super) fn identify(headers: &HeaderMap, form: &FormClient<'_>) -> OAuthResult<&'static str> {
     let secret = form.secret.unwrap_or_default();
-    let Some(header) = headers.get(AUTHORIZATION) else {
+    let mut sent = headers.get_all(AUTHORIZATION).iter();
+    let Some(header) = sent.next() else {
         return known(form.id.unwrap_or(FIRST_PARTY), secret, false);
     };
+    if sent.next().is_some() {
+        return Err(OAuthError::new(OAuthCode::InvalidRequest).description("Send one Authorization header."));
+    }
     let basic =
         header.to_str().ok().and_then(basic_credentials).ok_or_else(|| OAuthError::invalid_client(true))?;
     if !secret.is_empty() {
@@ -83,6 +87,16 @@ mod tests {
         assert_eq!(with(None, Some("gatepost"), Some("guess")), Err(OAuthCode::InvalidClient));
         assert_eq!(with(Some("gatepost:guess"), None, None), Err(OAuthCode::InvalidClient));
         assert_eq!(with(Some("gatepost:"), None, Some("guess")), Err(OAuthCode::InvalidRequest));
+    }
+
+    #[test]
+    fn op_07_two_authorization_headers_are_refused() {
+        let mut headers = HeaderMap::new();
+        for _ in 0..2 {
+            headers.append(AUTHORIZATION, HeaderValue::from_static("Basic Og=="));
+        }
+        let refused = identify(&headers, &FormClient::default()).map_err(|error| error.code());
+        assert_eq!(refused, Err(OAuthCode::InvalidRequest));
     }
 
     #[test]

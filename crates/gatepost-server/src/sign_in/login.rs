@@ -10,7 +10,7 @@ use super::answer::AuthResponse;
 use super::password::{Attempt, sign_in};
 use crate::accounts::DeviceName;
 use crate::app::App;
-use crate::audit::Act;
+use crate::audit::Origin;
 use crate::sessions::{Device, FIRST_PARTY};
 
 /// Who wants in.
@@ -43,7 +43,7 @@ pub(super) struct Request {
 )]
 pub(super) async fn handler(
     State(app): State<App>,
-    act: Act,
+    origin: Origin,
     Json(request): Json<Request>,
 ) -> ApiResult<Json<AuthResponse>> {
     let mut check = Check::new();
@@ -55,6 +55,6 @@ pub(super) async fn handler(
         device: Device { name: device.map(|name| name.as_str().to_owned()) },
         client_id: FIRST_PARTY,
     };
-    let signed_in = sign_in(&app, act, attempt).await?;
+    let signed_in = sign_in(&app, origin, attempt).await?;
     AuthResponse::of(&app.mint, &signed_in.grant, &signed_in.user, &signed_in.rights).map(Json)
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::audit::Act;
+use crate::audit::Origin;
 use crate::http::storage_problem;
 use crate::sessions::{self, RefreshToken};
 
@@ -43,29 +43,30 @@ pub(super) struct Request {
 )]
 pub(super) async fn handler(
     State(app): State<App>,
-    act: Act,
+    origin: Origin,
     bearer: Option<BearerToken>,
     OptionalJson(request): OptionalJson<Request>,
 ) -> ApiResult<Response> {
-    // A valid token of a session that has ended already is good enough to end it once more.
-    let named = match &bearer {
-        Some(token) => Some(app.identities.named_by(token.expose(), act.at).await),
-        None => None,
-    };
+    let act = origin.act(app.clock.now());
     let identities = app.identities.clone();
-    match (named, request.and_then(|request| request.refresh_token)) {
-        (Some(Ok((user, session))), _) => {
+    let refresh = request.and_then(|request| request.refresh_token);
+    let named = match &bearer {
+        // A valid token of a session that has ended already is good enough to end it once more.
+        Some(token) => app.identities.named_by(token.expose(), act.at).await.map_err(Problem::from),
+        None => Err(Problem::unauthenticated()),
+    };
+    match (named, refresh) {
+        (Ok((user, session)), _) => {
             app.db.write(move |tx| sessions::end(tx, &identities, &act, user, session)).await
         }
-        (_, Some(refresh)) => match RefreshToken::parse(refresh.expose()) {
+        (Err(_), Some(refresh)) => match RefreshToken::parse(refresh.expose()) {
             Some(token) => {
                 app.db.write(move |tx| sessions::end_by_refresh_token(tx, &identities, &act, &token)).await
             }
             // What was never a token has nothing to end.
             None => Ok::<_, DbError>(()),
         },
-        (Some(Err(refused)), None) => return Err(Problem::invalid_bearer().cause(refused)),
-        (None, None) => return Err(Problem::unauthenticated()),
+        (Err(refused), None) => return Err(refused),
     }
     .map_err(storage_problem)?;
     let clear = [(HeaderName::from_static("clear-site-data"), "\"cookies\", \"storage\"")];

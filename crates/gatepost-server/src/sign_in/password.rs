@@ -7,8 +7,7 @@ use gatepost_problem::{Check, OAuthCode, OAuthError, Problem, ProblemType};
 use crate::access;
 use crate::accounts::{self, LoginIdentifier, User};
 use crate::app::App;
-use crate::audit::Act;
-use crate::config::PublicUrl;
+use crate::audit::Origin;
 use crate::http::{Rights, storage_oauth_error, storage_problem};
 use crate::passwords::{self, Context, HashError, Password};
 use crate::sessions::{self, Assurance, Device, Grant, Proof, SignIn};
@@ -50,7 +49,7 @@ pub(super) enum Refusal {
 }
 
 /// Checks the password and opens a session.
-pub(super) async fn sign_in(app: &App, act: Act, attempt: Attempt) -> Result<SignedIn, Refusal> {
+pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Result<SignedIn, Refusal> {
     let Attempt { identifier, password, device, client_id } = attempt;
     let password = Password::parse(password).map_err(|_| Refusal::PasswordTooLong)?;
     let found = match LoginIdentifier::parse(&identifier) {
@@ -74,6 +73,7 @@ pub(super) async fn sign_in(app: &App, act: Act, attempt: Attempt) -> Result<Sig
     };
 
     let (user, epoch) = (user.id, user.auth_epoch);
+    let act = origin.act(app.clock.now());
     let drawn = app.mint.draw(device);
     let (mint, identities) = (app.mint.clone(), app.identities.clone());
     app.db
@@ -141,41 +141,53 @@ fn too_long(pointer: &str) -> Problem {
     check.finish().err().unwrap_or_else(|| Problem::internal(detail))
 }
 
-/// Whose password it is to be, so that their own names are not accepted.
-pub struct PasswordField<'a> {
+/// Whose password it is to be, so that their own names are not accepted. The names are believed ones: judging takes
+/// longer the longer they are.
+pub struct PasswordField {
     /// The JSON pointer of the field.
     pub pointer: &'static str,
     /// The address of the account.
-    pub email: Option<&'a str>,
+    pub email: Option<String>,
     /// The username of the account.
-    pub username: Option<&'a str>,
+    pub username: Option<String>,
 }
 
 /// Judges a new password and notes all that is wrong with it.
-pub fn believe_new_password(
+///
+/// # Errors
+/// [`HashError::Busy`] under load: judging is work, too.
+pub async fn believe_new_password(
     app: &App,
     check: &mut Check,
     typed: Secret<String>,
-    of: &PasswordField<'_>,
-) -> Option<Password> {
+    of: PasswordField,
+) -> Result<Option<Password>, HashError> {
     let Ok(password) = Password::parse(typed) else {
         check.refuse(of.pointer, "password_too_long", "A password has at most 1,024 bytes.");
-        return None;
+        return Ok(None);
     };
-    let context = Context {
-        app_name: None,
-        public_host: app.config.server.public_url.as_ref().map(PublicUrl::host),
-        email: of.email,
-        username: of.username,
-        second_factor: false,
-    };
-    match app.config.passwords.policy.check(&password, &context) {
-        Ok(()) => Some(password),
+    let PasswordField { pointer, email, username } = of;
+    let public_host = app.config.server.public_url.as_ref().map(|url| url.host().to_owned());
+    let policy = app.config.passwords.policy;
+    let judging = app.hasher.turn(move || {
+        let context = Context {
+            app_name: None,
+            public_host: public_host.as_deref(),
+            email: email.as_deref(),
+            username: username.as_deref(),
+            second_factor: false,
+        };
+        let judged = policy.check(&password, &context);
+        (password, judged)
+    });
+    let (password, judged) = judging.await?;
+    match judged {
+        Ok(()) => Ok(Some(password)),
         Err(weaknesses) => {
             for weakness in weaknesses {
-                check.refuse(of.pointer, weakness.code(), weakness.detail());
+                check.refuse(pointer, weakness.code(), weakness.detail());
             }
-            None
+            Ok(None)
         }
     }
 }

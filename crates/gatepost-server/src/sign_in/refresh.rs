@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::answer::AuthResponse;
 use crate::app::App;
-use crate::audit::Act;
+use crate::audit::Origin;
 use crate::http::storage_problem;
 use crate::sessions::{ExchangeError, FIRST_PARTY, exchange};
 
@@ -40,10 +40,10 @@ pub(super) struct Request {
 )]
 pub(super) async fn handler(
     State(app): State<App>,
-    act: Act,
+    origin: Origin,
     Json(request): Json<Request>,
 ) -> ApiResult<Json<AuthResponse>> {
-    let exchanged = exchange(&app, request.refresh_token.expose(), FIRST_PARTY, act).await;
+    let exchanged = exchange(&app, request.refresh_token.expose(), FIRST_PARTY, origin).await;
     let (grant, identity) = exchanged.map_err(problem)?;
     AuthResponse::of(&app.mint, &grant, &identity.user, &identity.rights).map(Json)
 }

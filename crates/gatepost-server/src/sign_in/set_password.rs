@@ -17,10 +17,13 @@ use crate::passwords;
 /// `validation_failed` for a weak password, 404 for an account that was deleted meanwhile, 503 when the database or the
 /// hasher is busy.
 pub async fn set_password(app: &App, user: &User, typed: Secret<String>) -> ApiResult<()> {
-    let field =
-        PasswordField { pointer: "/password", email: Some(&user.email), username: user.username.as_deref() };
+    let field = PasswordField {
+        pointer: "/password",
+        email: Some(user.email.clone()),
+        username: user.username.clone(),
+    };
     let mut check = Check::new();
-    let password = believe_new_password(app, &mut check, typed, &field);
+    let password = believe_new_password(app, &mut check, typed, field).await.map_err(hash_problem)?;
     let (password,) = check.values((password,))?;
     let hash = app.hasher.hash(password).await.map_err(hash_problem)?;
 

@@ -12,7 +12,7 @@ use super::answer::shown_once;
 use super::client::{FormClient, identify};
 use super::password::{Attempt, sign_in};
 use crate::app::App;
-use crate::audit::Act;
+use crate::audit::Origin;
 use crate::http::storage_oauth_error;
 use crate::sessions::{Device, ExchangeError, Grant, exchange};
 
@@ -89,7 +89,7 @@ pub(super) struct TokenResponse {
 )]
 pub(super) async fn handler(
     State(app): State<App>,
-    act: Act,
+    origin: Origin,
     headers: HeaderMap,
     Form(request): Form<Request>,
 ) -> OAuthResult<impl axum::response::IntoResponse> {
@@ -109,11 +109,11 @@ pub(super) async fn handler(
                 device: Device::default(),
                 client_id,
             };
-            sign_in(&app, act, attempt).await?.grant
+            sign_in(&app, origin, attempt).await?.grant
         }
         Some("refresh_token") => {
             let token = required(request.refresh_token, "refresh_token")?;
-            let exchanged = exchange(&app, token.expose(), client_id, act).await;
+            let exchanged = exchange(&app, token.expose(), client_id, origin).await;
             exchanged.map_err(refresh_error)?.0
         }
         Some(_) => return Err(OAuthError::new(OAuthCode::UnsupportedGrantType)),

@@ -2,7 +2,7 @@
 
 use gatepost_db::WriteTx;
 use gatepost_kernel::{Id, Secret};
-use gatepost_problem::{ApiResult, Check, Problem};
+use gatepost_problem::{Check, Problem};
 
 use crate::access::{self, ADMIN, USER};
 use crate::accounts::{self, Email, NewUser, ProfileInput, User};
@@ -60,30 +60,22 @@ impl Enrolment {
         by: &'static str,
     ) -> Result<Self, EnrolmentError> {
         let NewAccount { email, password, profile } = account;
+        let mut check = Check::new();
+        let email = check.field("/email", Email::parse(&email));
+        let profile = profile.check(&mut check);
+        let field = PasswordField {
+            pointer: "/password",
+            email: email.as_ref().map(|email| email.as_typed().to_owned()),
+            username: profile.as_ref().and_then(|profile| profile.username().map(str::to_owned)),
+        };
+        let password =
+            believe_new_password(app, &mut check, password, field).await.map_err(EnrolmentError::Hash)?;
         let (email, profile, password) =
-            Self::believe(app, &email, password, profile).map_err(EnrolmentError::Invalid)?;
+            check.values((email, profile, password)).map_err(EnrolmentError::Invalid)?;
         let hash = app.hasher.hash(password).await.map_err(EnrolmentError::Hash)?;
         let id = Id::generate(app.clock.now(), &app.random);
         let new = NewUser { id, email, verified: owner, profile, by };
         Ok(Self { new, hash, history: app.config.passwords.history, owner })
-    }
-
-    fn believe(
-        app: &App,
-        email: &str,
-        password: Secret<String>,
-        profile: ProfileInput,
-    ) -> ApiResult<(Email, accounts::ProfileChange, passwords::Password)> {
-        let mut check = Check::new();
-        let username = match &profile.username {
-            accounts::Patch::Set(name) => Some(name.clone()),
-            accounts::Patch::Keep | accounts::Patch::Clear => None,
-        };
-        let field = PasswordField { pointer: "/password", email: Some(email), username: username.as_deref() };
-        let password = believe_new_password(app, &mut check, password, &field);
-        let email = check.field("/email", Email::parse(email));
-        let profile = profile.check(&mut check);
-        check.values((email, profile, password))
     }
 }
 

@@ -11,7 +11,7 @@ use super::enroll::{Enrolment, NewAccount, enroll};
 use super::setup_link::admit;
 use crate::accounts::{Patch, ProfileInput};
 use crate::app::App;
-use crate::audit::Act;
+use crate::audit::Origin;
 use crate::sessions::{Device, Proof};
 use crate::sign_in::AuthResponse;
 
@@ -72,7 +72,7 @@ pub(crate) struct Request {
 )]
 pub(super) async fn handler(
     State(app): State<App>,
-    act: Act,
+    origin: Origin,
     Json(request): Json<Request>,
 ) -> ApiResult<(StatusCode, Json<AuthResponse>)> {
     let profile = ProfileInput {
@@ -87,6 +87,7 @@ pub(super) async fn handler(
     let account = NewAccount { email: request.email, password: request.password, profile };
     let enrolment = Enrolment::prepare(&app, account, false, "register").await?;
 
+    let act = origin.act(app.clock.now());
     let (mint, drawn) = (app.mint.clone(), app.mint.draw(Device::default()));
     let signed_in = app
         .db

@@ -12,7 +12,7 @@ use super::enroll::{Enrolment, NewAccount, enroll};
 use super::setup_link::{admit, consume, has_owner, hash_of, is_live};
 use crate::accounts::{self, Patch, ProfileInput};
 use crate::app::App;
-use crate::audit::Act;
+use crate::audit::Origin;
 use crate::http::storage_problem;
 use crate::sessions::{Device, Proof};
 use crate::sign_in::AuthResponse;
@@ -63,12 +63,12 @@ pub(super) struct Request {
 )]
 pub(super) async fn handler(
     State(app): State<App>,
-    act: Act,
+    origin: Origin,
     Json(request): Json<Request>,
 ) -> ApiResult<(StatusCode, Json<AuthResponse>)> {
     // Before anything costs work: strangers must not make us hash.
     let hash = hash_of(request.token.expose());
-    let now = act.at;
+    let now = app.clock.now();
     let (owned, live) = app
         .db
         .read(move |tx| {
@@ -95,6 +95,7 @@ pub(super) async fn handler(
     let account = NewAccount { email: request.email, password: request.password, profile };
     let enrolment = Enrolment::prepare(&app, account, true, "setup").await?;
 
+    let act = origin.act(app.clock.now());
     let (mint, drawn) = (app.mint.clone(), app.mint.draw(Device::default()));
     let (grant, user, rights) = app
         .db

@@ -178,13 +178,25 @@ on_each_db! {
     }
 
     async fn sessions_that_are_over_are_forgotten_a_day_later(app: TestApp) {
-        app.user("ada").await;
-        app.clock.advance(Duration::from_secs(31 * 86_400));
-        gatepost_server::jobs::forget(&app.app).await.unwrap();
-        assert_eq!(app.number("SELECT count(*) FROM sessions", &[]).await, 1);
+        let sessions = async || app.number("SELECT count(*) FROM sessions", &[]).await;
+        let forget = async || gatepost_server::jobs::forget(&app.app).await.unwrap();
+        let idle = app.user("ada").await;
+        let signed_out = app.login("ada", PASSWORD).await;
+        let signed_out = Persona::of(&signed_out).access_token;
+        app.post("/api/v1/auth/logout").bearer(&signed_out).send().await;
+        app.clock.advance(Duration::from_secs(86_400));
+        forget().await;
+        assert_eq!(sessions().await, 2);
         app.clock.advance(MICROSECOND);
-        gatepost_server::jobs::forget(&app.app).await.unwrap();
-        assert_eq!(app.number("SELECT count(*) FROM sessions", &[]).await, 0);
+        forget().await;
+        assert_eq!(sessions().await, 1, "signed out a day ago");
+        app.clock.advance(Duration::from_secs(7 * 86_400) - MICROSECOND);
+        forget().await;
+        assert_eq!(sessions().await, 1);
+        app.clock.advance(MICROSECOND);
+        forget().await;
+        assert_eq!(sessions().await, 0, "idle for seven days, and that a day ago");
         assert_eq!(app.number("SELECT count(*) FROM refresh_families", &[]).await, 0);
+        app.refresh(&idle.refresh_token).await.assert_refused(401, "invalid_refresh_token");
     }
 }
