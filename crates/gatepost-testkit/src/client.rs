@@ -1,5 +1,8 @@
 //! Requests to the application under test, and its answers.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -19,6 +22,7 @@ pub struct Call {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    pub(crate) first: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     pub(crate) may_fail: bool,
 }
 
@@ -27,7 +31,16 @@ impl Call {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("127.0.0.1:8080"));
         headers.insert(USER_AGENT, HeaderValue::from_static("gatepost-testkit"));
-        Self { router, watch, method, path: path.to_owned(), headers, body: Bytes::new(), may_fail: false }
+        Self {
+            router,
+            watch,
+            method,
+            path: path.to_owned(),
+            headers,
+            body: Bytes::new(),
+            first: None,
+            may_fail: false,
+        }
     }
 
     /// With this access token.
@@ -90,6 +103,14 @@ impl Call {
         self.header(CONTENT_TYPE, content_type)
     }
 
+    /// With a body that comes in slowly: when the application asks for it, which is after it has looked at the head, this
+    /// happens first.
+    #[must_use]
+    pub fn meanwhile(mut self, first: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.first = Some(Box::pin(first));
+        self
+    }
+
     /// A 5xx answer is what the test is about.
     #[must_use]
     pub fn may_fail(mut self) -> Self {
@@ -101,7 +122,12 @@ impl Call {
     pub async fn send(self) -> Answer {
         let what = format!("{} {}", self.method, self.path);
         let mut request =
-            Request::builder().method(self.method).uri(&self.path).body(Body::from(self.body)).unwrap();
+            Request::builder().method(self.method).uri(&self.path).body(()).unwrap().map(|()| {
+                match self.first {
+                    Some(first) => Body::new(SlowBody { first, body: Some(self.body) }),
+                    None => Body::from(self.body),
+                }
+            });
         *request.headers_mut() = self.headers;
         let response = self.router.oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
@@ -114,6 +140,27 @@ impl Call {
             self.watch.secrets.note_in(&json);
         }
         answer
+    }
+}
+
+/// A body that waits for something before its only frame.
+struct SlowBody {
+    first: Pin<Box<dyn Future<Output = ()> + Send>>,
+    body: Option<Bytes>,
+}
+
+impl http_body::Body for SlowBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        if self.body.is_some() && self.first.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.body.take().map(|bytes| Ok(http_body::Frame::data(bytes))))
     }
 }
 

@@ -1,6 +1,6 @@
 //! From flags to a configuration, a database and an application.
 
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use gatepost_db::migrate::{self, MigrationSet};
@@ -58,7 +58,21 @@ pub(crate) fn make_data_dir(config: &Config) -> Result<&Path, Failure> {
     let folder = config.server.data_dir.as_path();
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| Failure::io(format!("create the data folder {}", folder.display()), &error))?;
+    refuse_if(folder, 0o002, "chmod o-w")?;
     Ok(folder)
+}
+
+/// Refuses a file or folder that others may do more with than we can allow; `hint` takes it back.
+fn refuse_if(path: &Path, forbidden: u32, hint: &str) -> Result<(), Failure> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.mode() & forbidden != 0 => Err(Failure::new(
+            CONFIGURATION,
+            format!("{} is open to other users of this machine", path.display()),
+        )
+        .hint(format!("{hint} {}", path.display()))),
+        // What is not there yet is made for its owner only.
+        _ => Ok(()),
+    }
 }
 
 /// Sees that there is a database, for commands that must not make one.
@@ -75,7 +89,10 @@ pub(crate) fn find(config: &Config) -> Result<(), Failure> {
 /// Opens the database.
 pub(crate) async fn open(config: &Config) -> Result<Db, Failure> {
     let target = match &config.database.location {
-        DatabaseLocation::Sqlite(path) => Target::Sqlite(path.clone()),
+        DatabaseLocation::Sqlite(path) => {
+            refuse_if(path, 0o077, "chmod 600")?;
+            Target::Sqlite(path.clone())
+        }
         DatabaseLocation::Postgres { url, .. } => Target::Postgres {
             url: url.clone(),
             connections: usize::try_from(config.database.max_connections).unwrap_or(usize::MAX),

@@ -224,6 +224,24 @@ fn main_reason(sequence: &[Match], length: usize) -> BlockReason {
 mod tests {
     use super::*;
 
+    #[test]
+    fn http_08_names_are_bounded_whatever_somebody_calls_themselves() {
+        let long = "abc.".repeat(16_000) + "@x.example";
+        let context = Context { email: Some(&long), username: Some(&long), ..Context::default() };
+        assert_eq!(names(&context), ["gatepost"]);
+        let many = (0..60_u8).map(|n| format!("{}{}x", char::from(b'a' + n % 26), char::from(b'a' + n / 26)));
+        let many = many.collect::<Vec<_>>().join(".");
+        let context = Context { username: Some(&many), ..Context::default() };
+        assert_eq!(names(&context).len(), MOST_NAMES);
+    }
+
+    #[test]
+    fn az_09_repetitions_that_overflow_a_guess_count_are_refused_and_nothing_else() {
+        for password in ["30".repeat(20), "62".repeat(16), "854".repeat(21)] {
+            assert!(reason_to_block(&password, &Context::default(), Score::Three).is_some());
+        }
+    }
+
     fn reason(text: &str) -> Option<BlockReason> {
         let context = Context { email: Some("jane.doe@x.example"), ..Context::default() };
         reason_to_block(text, &context, Score::Three)

@@ -8,6 +8,8 @@ mod logout;
 mod races;
 #[path = "tests/refresh.rs"]
 mod refresh;
+#[path = "tests/slow.rs"]
+mod slow;
 #[path = "tests/walk.rs"]
 mod walk;
 

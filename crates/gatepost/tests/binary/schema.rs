@@ -44,7 +44,9 @@ async fn rel_23_a_migration_that_was_edited_is_refused() {
 fn a_file_that_is_no_database_is_exit_65() {
     let installation = Installation::on_sqlite();
     std::fs::create_dir(installation.path("data")).unwrap();
-    std::fs::write(installation.path("data/gatepost.db"), "a letter to my aunt ".repeat(500)).unwrap();
+    let file = installation.path("data/gatepost.db");
+    std::fs::write(&file, "a letter to my aunt ".repeat(500)).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let output = installation.run(&["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(output.status.code(), Some(65), "{}", text(&output.stderr));
 }

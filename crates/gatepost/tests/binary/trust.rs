@@ -156,3 +156,26 @@ fn metrics_on_an_address_of_their_own_answer_to_any_name() {
     assert!(metrics.starts_with("HTTP/1.1 200 ") && metrics.contains("http_requests_total"), "{metrics}");
     assert!(scrape("/openapi.json").starts_with("HTTP/1.1 404 "));
 }
+
+#[test]
+fn jwt_08_a_database_that_others_can_read_is_refused() {
+    let installation = Installation::on_sqlite();
+    drop(installation.serve());
+    let file = installation.path("data/gatepost.db");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["user", "list"]] {
+        let output = installation.run(command);
+        assert_eq!(output.status.code(), Some(78));
+        assert!(text(&output.stderr).contains("chmod 600"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn jwt_07_a_command_leaves_the_keys_of_the_server_alone() {
+    let installation = Installation::on_sqlite();
+    let _server = installation.serve();
+    let mut command = installation.command(&["user", "list"]);
+    assert!(command.env("GATEPOST_TOKENS_ALGORITHM", "HS256").output().unwrap().status.success());
+    let keys = installation.succeed(&["keys", "list"]);
+    assert!(keys.contains("EdDSA") && !keys.contains("HS256"), "{keys}");
+}
