@@ -92,8 +92,8 @@ impl Pair {
         let subject = &self.subject;
         let spread = subject.rates.iter().copied().fold(f64::NEG_INFINITY, f64::max)
             - subject.rates.iter().copied().fold(f64::INFINITY, f64::min);
-        vec![
-            (PER_SECOND, subject.per_second()),
+        let mut figures = vec![
+            ("per_second", subject.per_second()),
             ("spread", spread),
             ("p50_ms", subject.quantile(0.5)),
             ("p99_ms", subject.quantile(0.99)),
@@ -102,11 +102,13 @@ impl Pair {
             ("peak_mib", peak_mib),
             ("limit_per_second", self.limit.per_second()),
             ("ratio", self.ratio()),
-        ]
+        ];
+        if !self.limit.cpu.is_empty() {
+            figures.push(("limit_cpu_us", median(&self.limit.cpu)));
+        }
+        figures
     }
 }
-
-const PER_SECOND: &str = "per_second";
 
 impl Report {
     pub(crate) fn new(quick: bool) -> Self {
