@@ -21,7 +21,7 @@ pub(crate) struct Sample {
     /// Answers a second, of each round.
     pub(crate) rates: Vec<f64>,
     /// In microseconds.
-    latencies: Vec<u32>,
+    pub(crate) latencies: Vec<u32>,
     pub(crate) errors: u64,
     /// Processor time that the server took for one answer, in microseconds, of each round.
     pub(crate) cpu: Vec<f64>,
