@@ -1,4 +1,9 @@
 //! What can be typed.
+#![expect(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::bare_urls,
+    reason = "these comments are help texts, not documentation"
+)]
 
 use std::path::PathBuf;
 
