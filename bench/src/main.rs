@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 
 mod client;
+mod crowd;
 mod limits;
 mod load;
 mod operations;

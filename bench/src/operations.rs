@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::crowd::Crowd;
 use crate::load::{Script, median, round};
-use crate::people::{Login, Me, Refresh, Register, logins, move_in, sign_in};
+use crate::people::{Login, Me, Refresh, Register, logins, move_in, sign_in, sign_in_among};
 use crate::process::Process;
 use crate::report::{Aim, Pair, Report, Row};
 use crate::subject::Subject;
@@ -25,7 +26,10 @@ pub(crate) async fn measure(
         bench.memory(&server, "idle, before the first login", report)?;
     }
     move_in(&server).await?;
-    let mut people = sign_in(&server).await?;
+    let mut people = match subject.sqlite_file() {
+        Some(file) => sign_in_among(&server, &mut Crowd::beside(&file)?).await?,
+        None => sign_in(&server).await?,
+    };
     if is_wanted(Operation::Me) {
         bench.me(&server, &people, Cache::On, report).await?;
     }

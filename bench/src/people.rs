@@ -1,6 +1,7 @@
 //! The users of a measurement, and what their clients ask.
 
 use crate::client::{find, request};
+use crate::crowd::Crowd;
 use crate::load::{Script, once};
 use crate::process::Process;
 use crate::{CONNECTIONS, Result};
@@ -23,6 +24,16 @@ pub(crate) async fn move_in(server: &Process) -> Result {
 /// Signs every user in.
 pub(crate) async fn sign_in(server: &Process) -> Result<Vec<Login>> {
     once(server.address, logins(USERS), 8).await
+}
+
+/// Signs every user in, one after the other, with a crowd in between.
+pub(crate) async fn sign_in_among(server: &Process, crowd: &mut Crowd) -> Result<Vec<Login>> {
+    let mut signed_in = Vec::new();
+    for login in logins(USERS) {
+        signed_in.extend(once(server.address, vec![login], 1).await?);
+        crowd.arrive()?;
+    }
+    Ok(signed_in)
 }
 
 /// `POST /api/v1/auth/login` with the right password.

@@ -46,6 +46,11 @@ impl Subject {
         if self.postgres.is_some() { "PostgreSQL" } else { "SQLite" }
     }
 
+    /// The file of the database, if it is one.
+    pub(crate) fn sqlite_file(&self) -> Option<PathBuf> {
+        self.postgres.is_none().then(|| self.folder.path().join("data/gatepost.db"))
+    }
+
     /// Starts the server with its defaults, but for these settings. Also says how long it took to become ready.
     pub(crate) async fn start(&self, settings: &[(&str, &str)]) -> Result<(Process, Duration)> {
         let address = free_address()?;
@@ -60,7 +65,14 @@ impl Subject {
         if let Some(postgres) = &self.postgres {
             command.env("GATEPOST_DATABASE_URL", postgres.database(DATABASES[0]));
         }
-        Process::start(&mut command, address).await
+        // It has things to say to a person, which matter here only when it does not start.
+        let words = self.folder.path().join("words");
+        command.stderr(std::fs::File::create(&words)?);
+        let started = Process::start(&mut command, address).await;
+        started.map_err(|error| {
+            let words = std::fs::read_to_string(&words).unwrap_or_default();
+            format!("{error}. {words}").into()
+        })
     }
 }
 

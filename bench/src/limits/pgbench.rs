@@ -13,12 +13,10 @@ use gatepost_server::features::MIGRATIONS;
 use tokio_postgres::{Client, NoTls};
 
 use super::rotation;
+use crate::crowd::LATER;
 use crate::load::Sample;
 use crate::subject::Postgres;
 use crate::{CONNECTIONS, Plan, Result};
-
-/// A time that no row has reached.
-const LATER: i64 = i64::MAX / 2;
 
 /// `pgbench`, ready to be run.
 pub(crate) struct PgBench {
@@ -108,6 +106,7 @@ fn script_text(rotation: &str) -> String {
         hash("7::bigint"),
         ":g::bigint".to_owned(),
         format!("{LATER}::bigint"),
+        "'gatepost'".to_owned(),
     ];
     let mut text = rotation.to_owned();
     for (position, value) in parameters.iter().enumerate() {

@@ -2,6 +2,7 @@
 //! that wait for it on channels. No HTTP, no tokens, no signature; the same durability.
 
 use std::path::Path;
+use std::thread::JoinHandle;
 use std::time::Instant;
 use std::{slice, thread};
 
@@ -14,22 +15,18 @@ use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
 use super::rotation;
+use crate::crowd::{Crowd, LATER, SEALED, hash, insert_session, key};
 use crate::load::{Sample, Window};
 use crate::{CONNECTIONS, Plan, Result};
 
 /// The most rotations in one transaction, as in the server.
 const BATCH: usize = 256;
 
-/// As long as a token of the server that was sealed for a replay.
-const SEALED: [u8; 60] = [7; 60];
-
-/// A time that no row has reached.
-const LATER: i64 = i64::MAX / 2;
-
 /// The writer, and the rows that it rotates: one for each client.
 pub(crate) struct BareWriter {
     jobs: Sender<Rotation>,
     generations: Vec<u64>,
+    thread: Option<JoinHandle<Result>>,
 }
 
 struct Rotation {
@@ -48,16 +45,19 @@ impl BareWriter {
         db.close().await;
 
         let clients = CONNECTIONS[2];
-        let connection = Connection::open(path)?;
+        let connection = Connection::open(&path)?;
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA mmap_size = 0",
         )?;
+        let mut crowd = Crowd::beside(&path)?;
         for client in 0..clients {
-            insert(&connection, client)?;
+            let user = insert_user(&connection, client)?;
+            insert_session(&connection, &user, client)?;
+            crowd.arrive()?;
         }
         let (jobs, queue) = async_channel::bounded(1_024);
-        thread::spawn(move || write(&connection, &queue));
-        Ok(Self { jobs, generations: vec![0; clients] })
+        let thread = thread::spawn(move || write(&connection, &queue));
+        Ok(Self { jobs, generations: vec![0; clients], thread: Some(thread) })
     }
 
     /// One round with so many clients.
@@ -70,7 +70,10 @@ impl BareWriter {
         }
         let mut count = 0;
         for (generation, task) in self.generations.iter_mut().zip(tasks) {
-            let (reached, counted) = task.await?.ok_or("the bare writer has stopped")?;
+            let Some((reached, counted)) = task.await? else {
+                let why = self.thread.take().and_then(|thread| thread.join().ok()).and_then(Result::err);
+                return Err(why.unwrap_or_else(|| "the bare writer has stopped".into()));
+            };
             *generation = reached;
             count += counted;
         }
@@ -111,10 +114,10 @@ fn write(connection: &Connection, queue: &Receiver<Rotation>) -> Result {
             let Rotation { client, generation, .. } = &job;
             let hashes = [key(*client), hash(*generation), hash(generation + 1)];
             let now = i64::try_from(*generation)?;
-            let swapped = rotate
-                .query_row(params![hashes[0], hashes[1], hashes[2], SEALED, hashes[0], now, LATER], |row| {
-                    row.get::<_, i64>(4)
-                });
+            let swapped = rotate.query_row(
+                params![hashes[0], hashes[1], hashes[2], SEALED, hashes[0], now, LATER, "gatepost"],
+                |row| row.get::<_, i64>(4),
+            );
             swapped?;
             batch.push(job);
             if batch.len() < BATCH {
@@ -130,35 +133,29 @@ fn write(connection: &Connection, queue: &Receiver<Rotation>) -> Result {
     Ok(())
 }
 
-/// A hash-like value that tells a client or a generation.
-fn hash(number: u64) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash[24..].copy_from_slice(&number.to_be_bytes());
-    hash
-}
-
-/// As in real life the keys of neighbours are far apart.
-fn key(client: usize) -> [u8; 32] {
-    hash((client as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
-}
-
-fn insert(connection: &Connection, client: usize) -> Result {
-    let id = &key(client)[16..];
+fn insert_user(connection: &Connection, client: usize) -> Result<Vec<u8>> {
+    let id = key(client)[16..].to_vec();
     connection.execute(
         "INSERT INTO users (id, email, email_canonical, email_verified, is_active, auth_epoch, version, created_at, \
          updated_at) VALUES (?1, ?2, ?2, 1, 1, 0, 1, 0, 0)",
         params![id, format!("user-{client}@bench.example")],
     )?;
-    connection.execute(
-        "INSERT INTO sessions (id, user_id, client_id, auth_epoch, method, created_at, proven_at, version) \
-         VALUES (?1, ?1, 'gatepost', 0, 'password', 0, 0, 1)",
-        params![id],
-    )?;
-    connection.execute(
-        "INSERT INTO refresh_families (selector_hash, session_id, user_id, client_id, auth_epoch, current_hash, \
-         generation, created_at, rotated_at, idle_until, absolute_until, status) \
-         VALUES (?1, ?2, ?2, 'gatepost', 0, ?3, 0, 0, 0, ?4, ?4, 'active')",
-        params![key(client), id, hash(0), LATER],
-    )?;
-    Ok(())
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_servers_rotation_swaps_with_what_the_bare_writer_binds() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = BareWriter::start(folder.path()).await.unwrap();
+        let moment = Duration::from_millis(1);
+        let plan = Plan { warm_up: moment, round: moment, rounds: 1, rest: moment, starts: 1 };
+        writer.round(2, &plan).await.unwrap();
+        assert!(writer.generations[0] > 0 && writer.generations[1] > 0);
+    }
 }
