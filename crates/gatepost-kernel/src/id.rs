@@ -31,6 +31,11 @@ impl<K> Id<K> {
         Self { uuid, kind: PhantomData }
     }
 
+    /// The id with these bytes, as a caller handed them back.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self::from_uuid(Uuid::from_bytes(bytes))
+    }
+
     /// The bare value, to write to storage.
     pub const fn as_uuid(&self) -> Uuid {
         self.uuid

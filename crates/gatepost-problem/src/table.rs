@@ -119,6 +119,10 @@ problem_types! {
         "The operator of this server creates the accounts."
     CsrfRejected FORBIDDEN "csrf_rejected" "The request came from another site"
         "A request with the session cookie must come from the server's own pages."
+    EmailNotVerified FORBIDDEN "email_not_verified" "The address is not verified"
+        "The credentials are right. Open the link in the mail that was sent at sign-up, or ask for another one."
+    AwaitingApproval FORBIDDEN "awaiting_approval" "An administrator has yet to approve the account"
+        "The credentials are right. A mail is sent when the account may be used."
     GrantExpired FORBIDDEN "grant_expired" "The grant has expired"
         "The caller was granted this model once; the grant has run out."
 

@@ -8,9 +8,10 @@ use gatepost_kernel::{Clock, Random};
 
 use crate::audit::Act;
 use crate::config::Config;
+use crate::http::CookieJar;
 use crate::keys::{KeyRing, KeysError, MasterKey, Schedule};
 use crate::passwords::{Hasher, HasherSettings, Pepper, PepperIdError, Peppers};
-use crate::sessions::{Identities, Mint, Settings};
+use crate::sessions::{Identities, Mint, Policy, Settings};
 
 /// A running application. Cloning shares it.
 #[derive(Clone)]
@@ -38,6 +39,8 @@ pub struct Parts {
     pub identities: Identities,
     /// The one mint.
     pub mint: Mint,
+    /// How cookies are written and read.
+    pub cookies: CookieJar,
 }
 
 impl Deref for App {
@@ -116,11 +119,14 @@ impl App {
             refresh_idle: config.tokens.refresh_idle,
             refresh_absolute: config.tokens.refresh_absolute,
             replay_window: config.tokens.replay_window,
+            policy: Policy::default(),
         };
         let successors = master.derive("gatepost refresh successors");
         let mint = Mint::new(settings, keys.clone(), successors, clock.clone(), random.clone());
         let identities = Identities::new(db.clone(), keys.clone(), config.users.cache);
-        let parts = Parts { config, issuer, db, clock, random, hasher, keys, schedule, identities, mint };
+        let cookies = CookieJar::new(&issuer);
+        let parts =
+            Parts { config, issuer, db, clock, random, hasher, keys, schedule, identities, mint, cookies };
         Ok(Self(Arc::new(parts)))
     }
 

@@ -69,5 +69,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(5, "access", "0005_access"),
         migration!(6, "sessions", "0006_sessions"),
         migration!(7, "sign_up", "0007_sign_up"),
+        migration!(8, "second_step", "0008_second_step"),
     ],
 };

@@ -2,8 +2,6 @@
 //!
 //! It stands here and not among the accounts because the last administrator may not leave.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use gatepost_problem::{ApiResult, Problem, ProblemType};
 use http::StatusCode;
@@ -13,9 +11,6 @@ use crate::accounts;
 use crate::app::App;
 use crate::audit::Origin;
 use crate::http::{Caller, storage_problem};
-
-/// How long ago the caller may have proved who they are (RFC 9470).
-const FRESH: Duration = Duration::from_secs(10 * 60);
 
 /// Delete your own account
 ///
@@ -35,9 +30,7 @@ const FRESH: Duration = Duration::from_secs(10 * 60);
 )]
 pub(super) async fn handler(State(app): State<App>, caller: Caller, origin: Origin) -> ApiResult<StatusCode> {
     let act = origin.act(app.clock.now()).by(caller.user.id);
-    if act.at.since(caller.session.proven_at) > FRESH {
-        return Err(Problem::step_up_required(600));
-    }
+    caller.require_fresh(act.at)?;
     let user = caller.user.id;
     let identities = app.identities.clone();
     app.db

@@ -18,6 +18,8 @@ pub struct NewUser {
     pub email: Email,
     /// Whether the maker vouches for the address.
     pub verified: bool,
+    /// Whether an administrator must let its owner in first.
+    pub awaiting_approval: bool,
     /// The other fields.
     pub profile: ProfileChange,
     /// How it came about, for the audit row: `register`, `setup` or `command_line`.
@@ -29,7 +31,7 @@ pub struct NewUser {
 /// # Errors
 /// [`Error::EmailTaken`], [`Error::UsernameTaken`] or [`Error::PhoneTaken`], whichever index refused.
 pub fn create(tx: &mut WriteTx<'_>, act: &Act, new: NewUser) -> Result<User, Error> {
-    let NewUser { id, email, verified, profile, by } = new;
+    let NewUser { id, email, verified, awaiting_approval, profile, by } = new;
     let mut user = User {
         id,
         email: email.as_typed().to_owned(),
@@ -42,6 +44,8 @@ pub fn create(tx: &mut WriteTx<'_>, act: &Act, new: NewUser) -> Result<User, Err
         avatar_url: None,
         country: None,
         is_active: true,
+        two_factor_enabled: false,
+        awaiting_approval,
         auth_epoch: 1,
         version: 1,
         created_at: act.at,

@@ -80,8 +80,7 @@ impl UserBody {
             is_active: user.is_active,
             roles: rights.roles.clone(),
             permissions: rights.permissions.clone(),
-            // No second factor can be enrolled yet.
-            two_factor_enabled: false,
+            two_factor_enabled: user.two_factor_enabled,
             created_at: user.created_at,
             updated_at: user.updated_at,
             last_login_at: user.last_login_at,

@@ -29,6 +29,10 @@ pub struct User {
     pub country: Option<String>,
     /// Whether the account may be used.
     pub is_active: bool,
+    /// Whether a sign-in needs a second factor.
+    pub two_factor_enabled: bool,
+    /// Whether an administrator has yet to let its owner in.
+    pub awaiting_approval: bool,
     /// Counts up with every event after which no earlier credential may work: password change, disable, delete.
     pub auth_epoch: i64,
     /// Counts up with every change: the `ETag`.
@@ -51,6 +55,6 @@ impl User {
 
     /// Whether the account may be used at all.
     pub const fn is_usable(&self) -> bool {
-        self.is_active && self.deleted_at.is_none()
+        self.is_active && !self.awaiting_approval && self.deleted_at.is_none()
     }
 }

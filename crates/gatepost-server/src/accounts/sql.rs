@@ -13,21 +13,22 @@ macro_rules! user_columns {
         user_columns!(@ $prefix
             "id, ", "email, ", "email_verified, ", "username, ", "phone_number, ", "first_name, ", "last_name, ",
             "bio, ", "avatar_url, ", "country, ", "is_active, ", "auth_epoch, ", "version, ", "created_at, ",
-            "updated_at, ", "last_login_at, ", "deleted_at")
+            "updated_at, ", "last_login_at, ", "deleted_at, ", "two_factor_enabled, ",
+            "awaiting_approval")
     };
     (@ $prefix:literal $($column:literal),+) => { concat!($($prefix, $column),+) };
 }
 pub(crate) use user_columns;
 
 /// How many columns `user_from_row` reads; a joining statement continues after them.
-pub const USER_COLUMNS: usize = 17;
+pub const USER_COLUMNS: usize = 19;
 
 statements! {
     INSERT = concat!(
         "INSERT INTO users (id, email, email_canonical, email_verified, username, username_canonical, phone_number, ",
         "phone_canonical, first_name, last_name, bio, avatar_url, country, is_active, auth_epoch, version, ",
-        "created_at, updated_at) ",
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, TRUE, 1, 1, ?13, ?13) ",
+        "created_at, updated_at, awaiting_approval) ",
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, TRUE, 1, 1, ?13, ?13, ?14) ",
         "ON CONFLICT DO NOTHING RETURNING ", user_columns!(""));
     BY_ID = concat!("SELECT ", user_columns!(""), " FROM users WHERE id = ?1");
     BY_EMAIL = concat!("SELECT ", user_columns!(""), " FROM users WHERE email_canonical = ?1");
@@ -47,6 +48,14 @@ statements! {
     BUMP_EPOCH = concat!(
         "UPDATE users SET auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?2 ",
         "WHERE id = ?1 RETURNING ", user_columns!(""));
+    SET_TWO_FACTOR = concat!(
+        "UPDATE users SET two_factor_enabled = ?2, auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?3 ",
+        "WHERE id = ?1 RETURNING ", user_columns!(""));
+    VERIFY_EMAIL = concat!(
+        "UPDATE users SET email_verified = TRUE, version = version + 1, updated_at = ?2 ",
+        "WHERE id = ?1 AND deleted_at IS NULL RETURNING ", user_columns!(""));
+    APPROVE = "UPDATE users SET awaiting_approval = FALSE, version = version + 1, updated_at = ?2 \
+        WHERE id = ?1 AND awaiting_approval AND deleted_at IS NULL";
     TOUCH = "UPDATE users SET version = version + 1, updated_at = ?2 WHERE id = ?1";
     BURY = "UPDATE users SET email_canonical = NULL, username_canonical = NULL, phone_canonical = NULL, \
         is_active = FALSE, auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?2, deleted_at = ?2 \
@@ -77,6 +86,8 @@ pub fn user_from_row(row: &Row<'_>) -> Result<User, DbError> {
         updated_at: row.get(14)?,
         last_login_at: row.get(15)?,
         deleted_at: row.get(16)?,
+        two_factor_enabled: row.get(17)?,
+        awaiting_approval: row.get(18)?,
     })
 }
 
@@ -97,7 +108,8 @@ pub(super) fn insert(tx: &mut WriteTx<'_>, user: &User, email: &Email) -> Result
             user.bio,
             user.avatar_url,
             user.country,
-            user.created_at
+            user.created_at,
+            user.awaiting_approval
         ],
         user_from_row,
     )
@@ -181,4 +193,25 @@ pub(super) fn bury(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<b
 
 pub(super) fn purge(tx: &mut WriteTx<'_>, deleted_before: Timestamp) -> Result<u64, DbError> {
     tx.execute(&PURGE, &params![deleted_before])
+}
+
+pub(super) fn set_two_factor(
+    tx: &mut WriteTx<'_>,
+    id: UserId,
+    enabled: bool,
+    now: Timestamp,
+) -> Result<User, DbError> {
+    tx.query_one(&SET_TWO_FACTOR, &params![id, enabled, now], user_from_row)
+}
+
+pub(super) fn mark_email_verified(
+    tx: &mut WriteTx<'_>,
+    id: UserId,
+    now: Timestamp,
+) -> Result<Option<User>, DbError> {
+    tx.query_opt(&VERIFY_EMAIL, &params![id, now], user_from_row)
+}
+
+pub(super) fn approve(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<bool, DbError> {
+    Ok(tx.execute(&APPROVE, &params![id, now])? == 1)
 }

@@ -50,6 +50,42 @@ pub fn set_active(tx: &mut WriteTx<'_>, act: &Act, id: UserId, active: bool) -> 
     Ok(())
 }
 
+/// Notes whether sign-ins need a second factor from now on, and ends every session that began without one. Returns the
+/// account as it is then.
+///
+/// # Errors
+/// What the database says.
+pub fn set_two_factor(
+    tx: &mut WriteTx<'_>,
+    id: UserId,
+    enabled: bool,
+    now: Timestamp,
+) -> Result<User, DbError> {
+    sql::set_two_factor(tx, id, enabled, now)
+}
+
+/// Notes that mail to the address arrives at the account's owner, and returns the account as it is then.
+///
+/// # Errors
+/// [`Error::NotFound`], or what the database says.
+pub fn mark_email_verified(tx: &mut WriteTx<'_>, act: &Act, id: UserId) -> Result<User, Error> {
+    let user = sql::mark_email_verified(tx, id, act.at)?.ok_or(Error::NotFound)?;
+    audit::record(tx, act, &Event::EmailVerified { user: id })?;
+    Ok(user)
+}
+
+/// Lets somebody in who has waited for an administrator. Whether they were waiting.
+///
+/// # Errors
+/// What the database says.
+pub fn approve(tx: &mut WriteTx<'_>, act: &Act, id: UserId) -> Result<bool, DbError> {
+    let waited = sql::approve(tx, id, act.at)?;
+    if waited {
+        audit::record(tx, act, &Event::UserApproved { user: id })?;
+    }
+    Ok(waited)
+}
+
 /// Deletes an account: its names are free at once, its row remains for seven days.
 ///
 /// # Errors

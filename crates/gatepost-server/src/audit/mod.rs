@@ -120,6 +120,8 @@ pub enum Event {
         session: SessionId,
         /// Which proof was given: `password`, `setup`.
         method: &'static str,
+        /// The second factor, if one was shown: `totp`, `recovery_code`.
+        second: Option<&'static str>,
     },
     /// A session ended because its user signed out.
     SignedOut {
@@ -134,6 +136,145 @@ pub enum Event {
         user: UserId,
         /// Which session ended with it.
         session: SessionId,
+    },
+    /// Mail to the address was shown to arrive at the account's owner.
+    EmailVerified {
+        /// Whose.
+        user: UserId,
+    },
+    /// Somebody signed in wants another address; its mailbox has yet to confirm.
+    EmailChangeRequested {
+        /// Whose.
+        user: UserId,
+    },
+    /// The account has another address.
+    EmailChanged {
+        /// Whose.
+        user: UserId,
+    },
+    /// The former mailbox took the change of address back.
+    EmailChangeUndone {
+        /// Whose.
+        user: UserId,
+    },
+    /// A link was sent to the account's mailbox.
+    LinkSent {
+        /// Whose.
+        user: UserId,
+        /// What the link is for.
+        purpose: &'static str,
+    },
+    /// A new password was set through a link in a mail.
+    PasswordReset {
+        /// Whose.
+        user: UserId,
+        /// Whether the address was unverified until then, so that everything older was thrown away.
+        purged: bool,
+    },
+    /// The account's owner said that a notice was not about them: every session ended.
+    AccountSecured {
+        /// Whose.
+        user: UserId,
+    },
+    /// Somebody was invited.
+    InvitationSent {
+        /// The invitation.
+        invitation: String,
+    },
+    /// An invitation became an account.
+    InvitationAccepted {
+        /// Whose.
+        user: UserId,
+    },
+    /// An administrator let somebody in.
+    UserApproved {
+        /// Whom.
+        user: UserId,
+    },
+    /// A second factor was enrolled and proven.
+    SecondFactorEnabled {
+        /// Whose.
+        user: UserId,
+    },
+    /// The second factor was removed.
+    SecondFactorDisabled {
+        /// Whose.
+        user: UserId,
+        /// By whom: `owner`, `operator`, or `recovery` when the mailbox's owner threw an intruder out.
+        by: &'static str,
+    },
+    /// A new set of recovery codes replaced the old one.
+    RecoveryCodesReplaced {
+        /// Whose.
+        user: UserId,
+    },
+    /// A recovery code was used up.
+    RecoveryCodeUsed {
+        /// Whose.
+        user: UserId,
+        /// How many remain.
+        remaining: u32,
+    },
+    /// Too many wrong codes: the authenticator's codes are refused for a day.
+    SecondFactorClosed {
+        /// Whose.
+        user: UserId,
+    },
+    /// Somebody signed in proved once more who they are (RFC 9470).
+    SteppedUp {
+        /// Who.
+        user: UserId,
+        /// In which session.
+        session: SessionId,
+        /// With what.
+        method: &'static str,
+    },
+    /// A session was ended from the list of devices.
+    SessionRevoked {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        session: SessionId,
+    },
+    /// Every other session was ended, or every one.
+    SessionsRevoked {
+        /// Whose.
+        user: UserId,
+        /// How many.
+        ended: u64,
+    },
+    /// So many wrong passwords that unknown devices must wait.
+    LockedOut {
+        /// Whose.
+        user: UserId,
+        /// Failures in a row.
+        failures: i64,
+    },
+    /// The lock-out was lifted by an operator.
+    Unlocked {
+        /// Whose.
+        user: UserId,
+    },
+    /// An API key was made.
+    ApiKeyCreated {
+        /// Whose.
+        user: UserId,
+        /// Its id.
+        key: String,
+        /// What it reaches.
+        scopes: Vec<String>,
+    },
+    /// An API key was revoked.
+    ApiKeyRevoked {
+        /// Whose.
+        user: UserId,
+        /// Its id.
+        key: String,
+    },
+    /// Sealed segments of the audit trail were older than they are kept.
+    AuditPurged {
+        /// The last entry that went.
+        through: i64,
     },
     /// A link to make the first owner was made; an older one ended.
     SetupLinkMade,
@@ -157,13 +298,56 @@ impl Event {
             Self::UserEnabled { user } => ("user_enabled", Some(*user), json!({})),
             Self::RoleGranted { user, role } => ("role_granted", Some(*user), json!({ "role": role })),
             Self::PasswordChanged { user } => ("password_changed", Some(*user), json!({})),
-            Self::SignedIn { user, session, method } => {
-                ("signed_in", Some(*user), json!({ "session": session, "method": method }))
-            }
+            Self::SignedIn { user, session, method, second } => (
+                "signed_in",
+                Some(*user),
+                json!({ "session": session, "method": method, "second_factor": second }),
+            ),
             Self::SignedOut { user, session } => ("signed_out", Some(*user), json!({ "session": session })),
             Self::RefreshReuseDetected { user, session } => {
                 ("refresh_reuse_detected", Some(*user), json!({ "session": session }))
             }
+            Self::EmailVerified { user } => ("email_verified", Some(*user), json!({})),
+            Self::EmailChangeRequested { user } => ("email_change_requested", Some(*user), json!({})),
+            Self::EmailChanged { user } => ("email_changed", Some(*user), json!({})),
+            Self::EmailChangeUndone { user } => ("email_change_undone", Some(*user), json!({})),
+            Self::LinkSent { user, purpose } => ("link_sent", Some(*user), json!({ "purpose": purpose })),
+            Self::PasswordReset { user, purged } => {
+                ("password_reset", Some(*user), json!({ "purged": purged }))
+            }
+            Self::AccountSecured { user } => ("account_secured", Some(*user), json!({})),
+            Self::InvitationSent { invitation } => {
+                ("invitation_sent", None, json!({ "invitation": invitation }))
+            }
+            Self::InvitationAccepted { user } => ("invitation_accepted", Some(*user), json!({})),
+            Self::UserApproved { user } => ("user_approved", Some(*user), json!({})),
+            Self::SecondFactorEnabled { user } => ("second_factor_enabled", Some(*user), json!({})),
+            Self::SecondFactorDisabled { user, by } => {
+                ("second_factor_disabled", Some(*user), json!({ "by": by }))
+            }
+            Self::RecoveryCodesReplaced { user } => ("recovery_codes_replaced", Some(*user), json!({})),
+            Self::RecoveryCodeUsed { user, remaining } => {
+                ("recovery_code_used", Some(*user), json!({ "remaining": remaining }))
+            }
+            Self::SecondFactorClosed { user } => ("second_factor_closed", Some(*user), json!({})),
+            Self::SteppedUp { user, session, method } => {
+                ("stepped_up", Some(*user), json!({ "session": session, "method": method }))
+            }
+            Self::SessionRevoked { user, session } => {
+                ("session_revoked", Some(*user), json!({ "session": session }))
+            }
+            Self::SessionsRevoked { user, ended } => {
+                ("sessions_revoked", Some(*user), json!({ "ended": ended }))
+            }
+            Self::LockedOut { user, failures } => {
+                ("locked_out", Some(*user), json!({ "failures": failures }))
+            }
+            Self::Unlocked { user } => ("unlocked", Some(*user), json!({})),
+            Self::ApiKeyCreated { user, key, scopes } => {
+                ("api_key_created", Some(*user), json!({ "key": key, "scopes": scopes }))
+            }
+            Self::ApiKeyRevoked { user, key } => ("api_key_revoked", Some(*user), json!({ "key": key })),
+            Self::AuditPurged { through } => ("audit_purged", None, json!({ "through": through })),
             Self::SetupLinkMade => ("setup_link_made", None, json!({})),
             Self::KeyChanged { kid, state } => ("key_changed", None, json!({ "kid": kid, "state": state })),
         }

@@ -2,9 +2,11 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use gatepost_db::{DbError, ReadTx};
+use gatepost_kernel::Timestamp;
 use gatepost_problem::{BearerToken, Problem, request_id};
 use http::header::USER_AGENT;
 use http::request::Parts;
@@ -49,6 +51,23 @@ impl Caller {
         sessions::still_lives(tx, &self.session)
     }
 
+    /// Whether the caller has proven who they are a short while ago (RFC 9470): what every operation asks that changes
+    /// credentials. On an account with a second factor that one counts, whatever else was shown.
+    ///
+    /// # Errors
+    /// 401 `insufficient_user_authentication`: the client asks its user to step up, and tries again.
+    pub fn require_fresh(&self, now: Timestamp) -> Result<(), Problem> {
+        let shown = if self.user.two_factor_enabled {
+            self.session.second_factor_at
+        } else {
+            Some(self.session.proven_at)
+        };
+        match shown {
+            Some(shown) if now.since(shown) <= FRESH => Ok(()),
+            Some(_) | None => Err(Problem::step_up_required(FRESH_SECONDS)),
+        }
+    }
+
     async fn authenticate(parts: &mut Parts, app: &App, token: &BearerToken) -> Result<Self, Problem> {
         let identity = app.identities.authenticate(token.expose(), app.clock.now()).await?;
         if let Some(log) = parts.extensions.get::<SignedInUser>() {
@@ -78,6 +97,10 @@ impl OptionalFromRequestParts<App> for Caller {
         }
     }
 }
+
+/// How long a proof counts as fresh.
+const FRESH: Duration = Duration::from_secs(FRESH_SECONDS as u64);
+const FRESH_SECONDS: u32 = 10 * 60;
 
 /// The longest part of a user agent that is kept.
 const USER_AGENT_LENGTH: usize = 256;

@@ -14,12 +14,14 @@
 mod caller;
 mod client_address;
 mod connection;
+mod cookies;
 mod cors;
 mod docs;
 mod edge;
 pub mod health;
 mod host;
 mod limits;
+mod page;
 mod preconditions;
 mod progress;
 mod request_log;
@@ -33,11 +35,13 @@ mod tests;
 
 pub use caller::{Caller, Rights};
 pub use client_address::{ClientAddress, ForwardedHeader, TrustedProxies};
+pub use cookies::{CookieJar, CookieName, Cookies};
 pub use cors::{CorsPolicy, NotAnOrigin};
 pub use edge::{HttpParts, finish};
 pub use health::Draining;
 pub use host::{HostPolicy, NoHost};
 pub use limits::HttpLimits;
+pub use page::{Page, Paging};
 pub use preconditions::Preconditions;
 pub use request_log::SignedInUser;
 pub use router::{openapi, router};

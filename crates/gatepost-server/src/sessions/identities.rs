@@ -48,6 +48,8 @@ pub struct SessionState {
     pub client_id: String,
     /// When its user last proved who they are.
     pub proven_at: Timestamp,
+    /// When they last showed a second factor in it.
+    pub second_factor_at: Option<Timestamp>,
 }
 
 /// An account, what it may do, and the session that speaks for it.

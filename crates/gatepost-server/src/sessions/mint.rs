@@ -7,7 +7,7 @@ use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::{Clock, Id, Random, Secret, Timestamp};
 use gatepost_token::{Claims, SigningError};
 
-use super::model::{Assurance, RefreshToken};
+use super::model::{Assurance, Policy, RefreshToken, SecondFactor};
 use super::sql;
 use crate::audit::{self, Act, Event};
 use crate::ids::{SessionId, UserId};
@@ -84,6 +84,8 @@ pub struct Settings {
     pub refresh_absolute: Duration,
     /// How long a replaced refresh token is answered with its successor once more.
     pub replay_window: Duration,
+    /// What every sign-in must meet.
+    pub policy: Policy,
 }
 
 /// Makes sessions' tokens. Cloning shares it.
@@ -106,6 +108,11 @@ impl Mint {
         random: Random,
     ) -> Self {
         Self { settings: Arc::new(settings), keys, successors, clock, random }
+    }
+
+    /// What every sign-in must meet.
+    pub fn policy(&self) -> Policy {
+        self.settings.policy
     }
 
     /// Draws the random parts of a session.
@@ -168,11 +175,13 @@ pub fn open(tx: &mut WriteTx<'_>, mint: &Mint, act: &Act, sign_in: &SignIn<'_>) 
     sql::insert_session(tx, act, assurance, client_id, drawn)?;
     sql::insert_family(tx, assurance, client_id, drawn, &lifetimes)?;
     let act = act.clone().by(assurance.user);
-    audit::record(
-        tx,
-        &act,
-        &Event::SignedIn { user: assurance.user, session: drawn.session, method: assurance.method },
-    )?;
+    let signed_in = Event::SignedIn {
+        user: assurance.user,
+        session: drawn.session,
+        method: assurance.method,
+        second: assurance.second.map(SecondFactor::name),
+    };
+    audit::record(tx, &act, &signed_in)?;
     Ok(Grant {
         user: assurance.user,
         session: drawn.session,

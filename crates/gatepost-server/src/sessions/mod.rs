@@ -33,7 +33,7 @@ mod sql;
 pub use end::{end, end_by_refresh_token, purge};
 pub use identities::{Identities, Identity, still_lives};
 pub use mint::{Device, Drawn, Grant, Mint, Settings, SignIn, Tokens, open};
-pub use model::{Assurance, NotAssured, Proof, RefreshToken};
+pub use model::{Assurance, Evidence, NotAssured, Policy, Proof, RefreshToken, SecondFactor};
 pub use refresh::{ExchangeError, exchange};
 pub use sql::STATEMENTS;
 

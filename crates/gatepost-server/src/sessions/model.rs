@@ -35,6 +35,47 @@ impl Proof {
     }
 }
 
+/// A second factor that was shown (NIST SP 800-63B-4 section 2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// A one-time code of an authenticator (RFC 6238).
+    Totp,
+    /// One of the codes that were handed out for the day when the authenticator is lost.
+    RecoveryCode,
+}
+
+impl SecondFactor {
+    /// Its name in requests, answers and the audit trail.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::RecoveryCode => "recovery_code",
+        }
+    }
+}
+
+/// All that somebody has shown in one sign-in.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence {
+    /// The first factor.
+    pub proof: Proof,
+    /// The second one, if it was asked for.
+    pub second: Option<SecondFactor>,
+}
+
+impl From<Proof> for Evidence {
+    fn from(proof: Proof) -> Self {
+        Self { proof, second: None }
+    }
+}
+
+/// What the operator asks of every sign-in, whichever door it comes through.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Policy {
+    /// Whether an address must be verified before its account may be used.
+    pub verified_only: bool,
+}
+
 /// The sign-in policy's word that somebody may have a session: the proof holds and the account may be used.
 ///
 /// There is no other way to make one than [`Assurance::establish`].
@@ -43,27 +84,46 @@ pub struct Assurance {
     pub(super) user: UserId,
     pub(super) epoch: i64,
     pub(super) method: &'static str,
+    pub(super) second: Option<SecondFactor>,
 }
 
-/// The account may not be signed in to, or has changed since the proof was given.
+/// Why a proof that holds opens no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotAssured;
+pub enum NotAssured {
+    /// The account may not be used, or has changed since the proof was given. The client must not learn which.
+    Refused,
+    /// An administrator has yet to let its owner in.
+    AwaitingApproval,
+    /// The address has yet to be verified.
+    EmailNotVerified,
+    /// The account has a second factor, and it was not shown.
+    SecondFactorRequired,
+}
 
 impl Assurance {
     /// Weighs a proof against the account as it is in the transaction that will open the session.
     ///
     /// # Errors
-    /// [`NotAssured`] for a disabled or deleted account, and for a password that belongs to an earlier epoch.
-    pub fn establish(user: &User, proof: Proof) -> Result<Self, NotAssured> {
+    /// [`NotAssured`]: whatever the policy asks for in addition is said only to somebody whose first proof holds.
+    pub fn establish(user: &User, evidence: Evidence, policy: Policy) -> Result<Self, NotAssured> {
+        let Evidence { proof, second } = evidence;
         let current = match proof {
             Proof::Password { epoch } => epoch == user.auth_epoch,
             Proof::NewAccount | Proof::SetupLink => true,
         };
-        if user.is_usable() && current {
-            Ok(Self { user: user.id, epoch: user.auth_epoch, method: proof.method() })
-        } else {
-            Err(NotAssured)
+        if !user.is_active || user.deleted_at.is_some() || !current {
+            return Err(NotAssured::Refused);
         }
+        if user.awaiting_approval {
+            return Err(NotAssured::AwaitingApproval);
+        }
+        if policy.verified_only && !user.email_verified {
+            return Err(NotAssured::EmailNotVerified);
+        }
+        if user.two_factor_enabled && second.is_none() {
+            return Err(NotAssured::SecondFactorRequired);
+        }
+        Ok(Self { user: user.id, epoch: user.auth_epoch, method: proof.method(), second })
     }
 }
 

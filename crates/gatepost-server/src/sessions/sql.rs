@@ -20,7 +20,8 @@ macro_rules! family_columns {
 
 statements! {
     INSERT_SESSION = "INSERT INTO sessions (id, user_id, client_id, auth_epoch, method, device_name, user_agent, \
-        address, created_at, proven_at, version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, 1)";
+        address, created_at, proven_at, second_factor_at, version) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 1)";
     INSERT_FAMILY = "INSERT INTO refresh_families (selector_hash, session_id, user_id, client_id, auth_epoch, \
         current_hash, generation, created_at, rotated_at, idle_until, absolute_until, status) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?7, ?8, ?9, 'active')";
@@ -30,7 +31,7 @@ statements! {
         idle_until = CASE WHEN ?7 < absolute_until THEN ?7 ELSE absolute_until END \
         WHERE selector_hash = ?1 AND current_hash = ?2 AND client_id = ?8 AND status = 'active' \
         AND idle_until > ?6 AND absolute_until > ?6 \
-        AND auth_epoch = (SELECT u.auth_epoch FROM users u WHERE u.id = user_id AND u.is_active AND u.deleted_at IS NULL) \
+        AND auth_epoch = (SELECT u.auth_epoch FROM users u WHERE u.id = user_id AND u.is_active AND NOT u.awaiting_approval AND u.deleted_at IS NULL) \
         RETURNING session_id, user_id, client_id, auth_epoch, idle_until";
     FAMILY_BY_SELECTOR = concat!("SELECT ", family_columns!(), " FROM refresh_families WHERE selector_hash = ?1");
     END_SESSION = "UPDATE sessions SET ended_at = ?2, end_reason = ?3, version = version + 1 \
@@ -38,14 +39,14 @@ statements! {
     END_FAMILY = "UPDATE refresh_families SET status = ?2, reason = ?3 WHERE session_id = ?1 AND status = 'active'";
     /// Everything that a signed-in request depends on, in one look.
     IDENTITY =
-        sqlite concat!("SELECT ", user_columns!("u."), ", s.id, s.auth_epoch, s.client_id, s.proven_at, ",
+        sqlite concat!("SELECT ", user_columns!("u."), ", s.id, s.auth_epoch, s.client_id, s.proven_at, s.second_factor_at, ",
             "(SELECT group_concat(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) ",
             "FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?1 AND s.ended_at IS NULL"),
-        postgres concat!("SELECT ", user_columns!("u."), ", s.id, s.auth_epoch, s.client_id, s.proven_at, ",
+        postgres concat!("SELECT ", user_columns!("u."), ", s.id, s.auth_epoch, s.client_id, s.proven_at, s.second_factor_at, ",
             "(SELECT string_agg(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) ",
             "FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?1 AND s.ended_at IS NULL");
     STILL_LIVES = "SELECT EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id \
-        WHERE s.id = ?1 AND s.ended_at IS NULL AND u.auth_epoch = s.auth_epoch AND u.is_active AND u.deleted_at IS NULL)";
+        WHERE s.id = ?1 AND s.ended_at IS NULL AND u.auth_epoch = s.auth_epoch AND u.is_active AND NOT u.awaiting_approval AND u.deleted_at IS NULL)";
     PURGE = "DELETE FROM sessions WHERE id IN \
         (SELECT f.session_id FROM refresh_families f JOIN sessions s ON s.id = f.session_id \
         WHERE f.idle_until < ?1 OR s.ended_at < ?1 LIMIT 1000)";
@@ -70,7 +71,8 @@ pub(super) fn insert_session(
             drawn.device.name,
             act.user_agent,
             address,
-            act.at
+            act.at,
+            assurance.second.map(|_| act.at)
         ],
     )?;
     Ok(())
@@ -195,8 +197,9 @@ fn identity_from_row(row: &Row<'_>) -> Result<Identity, DbError> {
         epoch: row.get(USER_COLUMNS + 1)?,
         client_id: row.get(USER_COLUMNS + 2)?,
         proven_at: row.get(USER_COLUMNS + 3)?,
+        second_factor_at: row.get(USER_COLUMNS + 4)?,
     };
-    let roles: Option<String> = row.get(USER_COLUMNS + 4)?;
+    let roles: Option<String> = row.get(USER_COLUMNS + 5)?;
     let roles = roles.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     Ok(Identity { user, rights: access::rights(roles), session })
 }

@@ -14,7 +14,9 @@ use crate::app::App;
 use crate::audit::{self, Act, Event, Origin};
 use crate::http::{Caller, storage_problem};
 use crate::passwords::{self, Password, PasswordHash};
-use crate::sessions::{self, Assurance, Device, Drawn, FIRST_PARTY, Mint, Proof, SignIn};
+use crate::sessions::{
+    self, Assurance, Device, Drawn, Evidence, FIRST_PARTY, Mint, Proof, SecondFactor, SignIn,
+};
 
 /// The old and the new password.
 #[derive(Deserialize, ToSchema)]
@@ -41,7 +43,7 @@ pub(super) struct Request {
     request_body = Request,
     responses(
         (status = 200, body = AuthResponse),
-        (status = 401, body = Problem, description = "`invalid_token`"),
+        (status = 401, body = Problem, description = "`invalid_token`, or `insufficient_user_authentication` on an account with a second factor"),
         (status = 403, body = Problem, description = "`invalid_current_password`"),
         (status = 422, body = Problem, description = "`validation_failed`, with `password_…` codes"),
     ),
@@ -53,6 +55,10 @@ pub(super) async fn handler(
     origin: Origin,
     Json(request): Json<Request>,
 ) -> ApiResult<Json<AuthResponse>> {
+    // The current password is the fresh proof; an account with a second factor needs that one, too.
+    if caller.user.two_factor_enabled {
+        caller.require_fresh(app.clock.now())?;
+    }
     let field = PasswordField {
         pointer: "/new_password",
         email: Some(caller.user.email.clone()),
@@ -147,8 +153,11 @@ impl Change {
         passwords::set(tx, act, user, &self.hash, self.history)?;
         audit::record(tx, act, &Event::PasswordChanged { user })?;
         let user = accounts::bump_epoch(tx, user, act.at)?;
-        let proof = Proof::Password { epoch: user.auth_epoch };
-        let assurance = Assurance::establish(&user, proof).map_err(|_| Error::Overtaken)?;
+        // The session had shown a second factor where there is one: the caller was fresh.
+        let second = user.two_factor_enabled.then_some(SecondFactor::Totp);
+        let evidence = Evidence { proof: Proof::Password { epoch: user.auth_epoch }, second };
+        let assurance =
+            Assurance::establish(&user, evidence, self.mint.policy()).map_err(|_| Error::Overtaken)?;
         let rights = self.caller.rights.clone();
         let sign_in = SignIn { assurance, client_id: FIRST_PARTY, drawn: &self.drawn, roles: &rights.roles };
         let grant = sessions::open(tx, &self.mint, act, &sign_in)?;

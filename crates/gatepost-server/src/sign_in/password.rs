@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::audit::Origin;
 use crate::http::{Rights, storage_oauth_error, storage_problem};
 use crate::passwords::{self, Context, HashError, Password};
-use crate::sessions::{self, Assurance, Device, Grant, Proof, SignIn};
+use crate::sessions::{self, Assurance, Device, Grant, NotAssured, Proof, SignIn};
 
 /// What a password sign-in needs.
 pub(super) struct Attempt {
@@ -80,8 +80,7 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
         .write(move |tx| {
             // The account as it is now: it may have changed while the hash was computed.
             let current = accounts::by_id(tx, user)?.ok_or(Refusal::InvalidCredentials)?;
-            let assurance = Assurance::establish(&current, Proof::Password { epoch })
-                .map_err(|_| Refusal::InvalidCredentials)?;
+            let assurance = Assurance::establish(&current, Proof::Password { epoch }.into(), mint.policy())?;
             if let Some(better) = &verdict.rehash {
                 passwords::upgrade(tx, &act, user, &stored, better)?;
             }
@@ -93,6 +92,17 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
             Ok(SignedIn { grant, user, rights })
         })
         .await
+}
+
+impl From<NotAssured> for Refusal {
+    fn from(reason: NotAssured) -> Self {
+        match reason {
+            NotAssured::Refused
+            | NotAssured::AwaitingApproval
+            | NotAssured::EmailNotVerified
+            | NotAssured::SecondFactorRequired => Self::InvalidCredentials,
+        }
+    }
 }
 
 impl From<Refusal> for Problem {

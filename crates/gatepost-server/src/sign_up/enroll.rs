@@ -74,7 +74,7 @@ impl Enrolment {
             check.values((email, profile, password)).map_err(EnrolmentError::Invalid)?;
         let hash = app.hasher.hash(password).await.map_err(EnrolmentError::Hash)?;
         let id = Id::generate(app.clock.now(), &app.random);
-        let new = NewUser { id, email, verified: owner, profile, by };
+        let new = NewUser { id, email, verified: owner, awaiting_approval: false, profile, by };
         Ok(Self { new, hash, history: app.config.passwords.history, owner })
     }
 }

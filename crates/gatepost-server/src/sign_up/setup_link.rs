@@ -87,7 +87,8 @@ pub(super) fn admit(
     (user, proof): (&User, Proof),
     drawn: &Drawn,
 ) -> Result<(Grant, User, Rights), accounts::Error> {
-    let assurance = Assurance::establish(user, proof).map_err(|_| accounts::Error::NotFound)?;
+    let assurance =
+        Assurance::establish(user, proof.into(), mint.policy()).map_err(|_| accounts::Error::NotFound)?;
     let rights = access::rights_of(tx, user.id)?;
     let sign_in = SignIn { assurance, client_id: FIRST_PARTY, drawn, roles: &rights.roles };
     let grant = sessions::open(tx, mint, act, &sign_in)?;

@@ -121,7 +121,9 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
         ProblemType::Forbidden => return ComesWith("administration"),
         ProblemType::NotOwner => return ComesWith("tasks and items"),
         ProblemType::InsufficientScope => return ComesWith("API keys"),
-        ProblemType::SignupDisabled => return ComesWith("the modes of sign-up"),
+        ProblemType::SignupDisabled | ProblemType::EmailNotVerified | ProblemType::AwaitingApproval => {
+            return ComesWith("the modes of sign-up");
+        }
         ProblemType::CsrfRejected => return ComesWith("the hosted pages"),
         ProblemType::Conflict => return ComesWith("roles that can be made and deleted"),
         ProblemType::IdempotencyMismatch => return ComesWith("idempotency keys"),

@@ -1,0 +1,126 @@
+//! Lists: one page at a time, newest first.
+//!
+//! A page goes on after the id where the last one ended, never at an offset: an offset costs more the deeper it goes,
+//! and skips or repeats rows while others are written. Ids sort by time, so "newest first" is the order of ids, backwards.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gatepost_kernel::Id;
+use gatepost_problem::Check;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How many entries a page has where the client does not say.
+const DEFAULT_LIMIT: u32 = 50;
+/// How many it can have.
+const MAX_LIMIT: u32 = 100;
+
+/// Which page a client wants, believed.
+pub struct Paging<K> {
+    after: Option<Id<K>>,
+    limit: u32,
+}
+
+impl<K> Paging<K> {
+    /// Believes `?limit=` and `?cursor=`, and notes what is wrong with them. An out-of-range limit is refused, not
+    /// clamped: a client that asks for a thousand should not believe that a hundred are all.
+    pub fn check(check: &mut Check, limit: Option<u32>, cursor: Option<&str>) -> Option<Self> {
+        let limit = limit.unwrap_or(DEFAULT_LIMIT);
+        let in_range = (1..=MAX_LIMIT).contains(&limit);
+        if !in_range {
+            check.refuse("/limit", "out_of_range", format!("A page has 1 to {MAX_LIMIT} entries."));
+        }
+        let after = match cursor.map(read_cursor) {
+            None => Some(None),
+            Some(Some(id)) => Some(Some(id)),
+            Some(None) => {
+                check.refuse("/cursor", "invalid_cursor", "Send the `next_cursor` of the page before.");
+                None
+            }
+        };
+        in_range.then_some(Self { after: after?, limit })
+    }
+
+    /// The id that the page before ended with.
+    pub const fn after(&self) -> Option<Id<K>> {
+        self.after
+    }
+
+    /// How many rows a statement should read: one more than the page has, to know whether there is a next one.
+    pub fn rows(&self) -> i64 {
+        i64::from(self.limit) + 1
+    }
+
+    /// Makes a page of the rows that a statement read with [`Paging::rows`].
+    pub fn page<R, T>(&self, mut rows: Vec<R>, id: impl Fn(&R) -> Id<K>, body: impl Fn(R) -> T) -> Page<T> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next_cursor = rows.last().filter(|_| more).map(|row| write_cursor(id(row)));
+        Page { data: rows.into_iter().map(body).collect(), next_cursor }
+    }
+}
+
+/// One page of a list.
+#[derive(Serialize, ToSchema)]
+pub struct Page<T> {
+    /// The entries, newest first.
+    data: Vec<T>,
+    /// Send it as `cursor` for the next page; `null` on the last one.
+    next_cursor: Option<String>,
+}
+
+fn write_cursor<K>(id: Id<K>) -> String {
+    URL_SAFE_NO_PAD.encode(id.as_uuid().as_bytes())
+}
+
+/// 16 bytes, nothing else: a cursor is opaque, not secret, and names a place, not a permission.
+fn read_cursor<K>(text: &str) -> Option<Id<K>> {
+    if text.len() != 22 {
+        return None;
+    }
+    let mut bytes = [0; 16];
+    let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
+    (length == bytes.len()).then(|| Id::from_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use gatepost_kernel::{Random, Timestamp};
+
+    use super::*;
+
+    enum Thing {}
+
+    fn ids(count: i64) -> Vec<Id<Thing>> {
+        let random = Random::system();
+        (0..count).rev().map(|second| Id::generate(Timestamp::from_secs(second), &random)).collect()
+    }
+
+    #[test]
+    fn a_cursor_leads_on_from_the_last_entry_and_the_last_page_has_none() {
+        let rows = ids(3);
+        let paging = Paging::<Thing>::check(&mut Check::new(), Some(2), None).unwrap();
+        assert_eq!(paging.rows(), 3);
+        let first = paging.page(rows.clone(), |row| *row, |row| row.to_string());
+        assert_eq!(first.data, [rows[0].to_string(), rows[1].to_string()]);
+        let next = first.next_cursor.unwrap();
+        let paging = Paging::<Thing>::check(&mut Check::new(), Some(2), Some(&next)).unwrap();
+        assert!(paging.after() == Some(rows[1]));
+        let last = paging.page(vec![rows[2]], |row| *row, |row| row.to_string());
+        assert_eq!((last.data.len(), last.next_cursor), (1, None));
+    }
+
+    #[test]
+    fn az_09_a_limit_out_of_range_and_a_made_up_cursor_are_refused_together() {
+        for (limit, cursor) in
+            [(0, "x"), (101, "AAAAAAAAAAAAAAAAAAAAAAA"), (u32::MAX, "!!!!!!!!!!!!!!!!!!!!!!")]
+        {
+            let mut check = Check::new();
+            assert!(Paging::<Thing>::check(&mut check, Some(limit), Some(cursor)).is_none());
+            let problem = check.finish().unwrap_err();
+            let codes: Vec<_> = problem.errors().iter().map(|error| error.code).collect();
+            assert_eq!(codes, ["out_of_range", "invalid_cursor"], "{limit} {cursor}");
+        }
+    }
+}
