@@ -8,6 +8,7 @@
 mod bench;
 mod layers;
 mod openapi;
+mod packages;
 mod postgres;
 mod suite;
 

@@ -19,6 +19,8 @@ use std::process::{Child, Stdio};
 
 use tempfile::TempDir;
 
+pub(crate) use self::account::is_root;
+
 use self::account::Account;
 use self::server::Binaries;
 use crate::Result;
@@ -187,16 +189,6 @@ fn settings(folder: &Path, fsync: Fsync) -> String {
 
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-/// The names on `PATH` that this program would run, in order.
-fn search_path() -> Vec<PathBuf> {
-    crate::environment("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
-}
-
-/// The folder of `PATH` that holds the program, if any does.
-fn installed(program: &str) -> Option<PathBuf> {
-    search_path().into_iter().map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use self::summary::{Counts, Runner};
 use crate::postgres::{Cluster, Fsync};
-use crate::{Result, cargo, environment};
+use crate::{Result, cargo, environment, packages};
 
 /// Where the tests find PostgreSQL.
 const POSTGRES_URL: &str = "GATEPOST_TEST_POSTGRES_URL";
@@ -83,6 +83,7 @@ impl Plan {
 /// When PostgreSQL cannot be started, or a runner not be run.
 pub(crate) fn run(arguments: Vec<String>) -> Result<bool> {
     let plan = Plan::read(arguments);
+    packages::ensure()?;
     let mut total = Counts::default();
     let cluster = if plan.sqlite_only {
         eprintln!(

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::installed;
 use crate::Result;
+use crate::packages::installed;
 
 /// Users that may exist and own nothing of value. `postgres` comes with the package, `nobody` with the system.
 const CANDIDATES: [&str; 2] = ["postgres", "nobody"];
@@ -72,7 +72,7 @@ impl Account {
 /// # Errors
 ///
 /// When `id` cannot be run.
-pub(super) fn is_root() -> Result<bool> {
+pub(crate) fn is_root() -> Result<bool> {
     let output = Command::new("id").arg("-u").output()?;
     Ok(output.stdout.trim_ascii() == b"0")
 }

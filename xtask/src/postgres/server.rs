@@ -1,10 +1,9 @@
 //! Where PostgreSQL's programs are, and how they come onto the machine.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use super::{account, installed, search_path};
-use crate::{Result, succeeds};
+use crate::Result;
+use crate::packages::{self, search_path};
 
 /// All that a cluster needs. They must come from one folder, because versions do not mix.
 const PROGRAMS: [&str; 2] = ["initdb", "postgres"];
@@ -26,17 +25,10 @@ impl Binaries {
         if let Some(found) = Self::find() {
             return Ok(found);
         }
-        if installed("apt-get").is_some() && account::is_root()? {
-            eprintln!("xtask: PostgreSQL is not installed; installing it with apt-get");
-            let apt = |arguments: &[&str]| {
-                succeeds(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
-            };
-            if !apt(&["update"]) || !apt(&["install", "-y", "postgresql"]) {
-                return Err("apt-get could not install the package `postgresql`".into());
-            }
-            if let Some(found) = Self::find() {
-                return Ok(found);
-            }
+        if packages::install(&["postgresql"])?
+            && let Some(found) = Self::find()
+        {
+            return Ok(found);
         }
         Err("PostgreSQL is missing: install its server (Debian: apt-get install postgresql, macOS: brew install \
              postgresql), or test one engine only with --sqlite-only"
