@@ -10,6 +10,7 @@ use crate::audit::Act;
 use crate::config::Config;
 use crate::http::CookieJar;
 use crate::keys::{KeyRing, KeysError, MasterKey, Schedule};
+use crate::outbox::Outbox;
 use crate::passwords::{Hasher, HasherSettings, Pepper, PepperIdError, Peppers};
 use crate::sessions::{Identities, Mint, Policy, Settings};
 
@@ -35,6 +36,8 @@ pub struct Parts {
     pub keys: KeyRing,
     /// How long they live.
     pub schedule: Schedule,
+    /// Where mails are put.
+    pub outbox: Outbox,
     /// Who is behind an access token.
     pub identities: Identities,
     /// The one mint.
@@ -125,8 +128,21 @@ impl App {
         let mint = Mint::new(settings, keys.clone(), successors, clock.clone(), random.clone());
         let identities = Identities::new(db.clone(), keys.clone(), config.users.cache);
         let cookies = CookieJar::new(&issuer);
-        let parts =
-            Parts { config, issuer, db, clock, random, hasher, keys, schedule, identities, mint, cookies };
+        let outbox = Outbox::new(master.derive("gatepost outbox"), random.clone());
+        let parts = Parts {
+            config,
+            issuer,
+            db,
+            clock,
+            random,
+            hasher,
+            keys,
+            schedule,
+            outbox,
+            identities,
+            mint,
+            cookies,
+        };
         Ok(Self(Arc::new(parts)))
     }
 

@@ -29,6 +29,7 @@ pub static FEATURES: &[Feature] = features! {
     // order: begin
     audit     owns ["audit_log"]
     keys      owns ["signing_keys"]
+    outbox    owns ["outbox"]
     accounts  owns ["users"]
     passwords owns ["passwords", "password_history"]
     access    owns ["user_roles"]
@@ -70,5 +71,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(6, "sessions", "0006_sessions"),
         migration!(7, "sign_up", "0007_sign_up"),
         migration!(8, "second_step", "0008_second_step"),
+        migration!(9, "outbox", "0009_outbox"),
     ],
 };

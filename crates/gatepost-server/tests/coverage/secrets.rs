@@ -16,6 +16,8 @@ const EXPOSE: &[(&str, &str)] = &[
     ("crates/gatepost-server/src/http/health.rs", "the token of the metrics is hashed"),
     ("crates/gatepost-server/src/keys/master.rs", "keys are derived, sealed and opened"),
     ("crates/gatepost-server/src/keys/ring.rs", "the private half of a key is sealed"),
+    ("crates/gatepost-server/src/outbox/letter.rs", "the link of a mail is written into what is sealed"),
+    ("crates/gatepost-server/src/outbox/owe.rs", "a mail is sealed, its address hashed"),
     ("crates/gatepost-server/src/passwords/password.rs", "a password is normalised, measured and wiped"),
     ("crates/gatepost-server/src/passwords/pepper.rs", "the pepper is mixed in"),
     ("crates/gatepost-server/src/passwords/phc.rs", "the text of a hash goes to its row"),
