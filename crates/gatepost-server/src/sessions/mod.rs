@@ -29,6 +29,7 @@ mod mint;
 mod model;
 mod refresh;
 mod sql;
+mod wanted;
 
 pub use end::{end, end_by_refresh_token, purge};
 pub use identities::{Identities, Identity, still_lives};
@@ -36,6 +37,7 @@ pub use mint::{Device, Drawn, Grant, Mint, Settings, SignIn, Tokens, open};
 pub use model::{Assurance, Evidence, NotAssured, Policy, Proof, RefreshToken, SecondFactor};
 pub use refresh::{ExchangeError, exchange};
 pub use sql::STATEMENTS;
+pub use wanted::Wanted;
 
 /// The `client_id` of sign-ins that no other application mediates.
 pub const FIRST_PARTY: &str = "gatepost";
