@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gatepost_db::Db;
 use gatepost_kernel::{Clock, Random};
 
+use crate::access::SecondFactorRoles;
 use crate::audit::Act;
 use crate::config::Config;
 use crate::http::CookieJar;
@@ -115,6 +116,7 @@ impl App {
         let pepper = Pepper::new("k1".parse()?, master.derive("gatepost password pepper").into_bytes());
         let peppers = Peppers::new(Some(pepper), Vec::new());
         let hasher = Hasher::start(HasherSettings::new(&config.passwords, peppers), &random)?;
+        let second_factor_roles = SecondFactorRoles::new(&config.second_factor.required_for);
         let settings = Settings {
             issuer: issuer.clone(),
             audience,
@@ -123,10 +125,11 @@ impl App {
             refresh_absolute: config.tokens.refresh_absolute,
             replay_window: config.tokens.replay_window,
             policy: Policy::default(),
+            second_factor_roles: second_factor_roles.clone(),
         };
         let successors = master.derive("gatepost refresh successors");
         let mint = Mint::new(settings, keys.clone(), successors, clock.clone(), random.clone());
-        let identities = Identities::new(db.clone(), keys.clone(), config.users.cache);
+        let identities = Identities::new(db.clone(), keys.clone(), config.users.cache, second_factor_roles);
         let cookies = CookieJar::new(&issuer);
         let outbox = Outbox::new(master.derive("gatepost outbox"), random.clone());
         let parts = Parts {

@@ -1,10 +1,11 @@
 //! Access: which roles an account has, and what a role may do.
 //!
 //! Invariants: decisions read the roles of the database, never the `roles` claim of a token, which only informs other
-//! services. Two roles are built in: `user`, which every account has, and `admin`. Once there is an owner, there is always
+//! services. A role that needs a second factor counts only in a session that showed one. Two roles are built in: `user`, which every account has, and `admin`. Once there is an owner, there is always
 //! an active account with the role `admin`.
 
 mod delete_account;
+mod second_factor_roles;
 mod sql;
 mod standing;
 
@@ -18,6 +19,7 @@ use crate::audit::{self, Act, Event};
 use crate::http::Rights;
 use crate::ids::UserId;
 
+pub use second_factor_roles::SecondFactorRoles;
 pub use sql::STATEMENTS;
 pub use standing::{StandingError, set_active};
 

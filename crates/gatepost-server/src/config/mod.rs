@@ -19,6 +19,7 @@ mod problem;
 mod public_url;
 mod raw;
 mod reader;
+mod second_factor;
 mod secret;
 mod server;
 mod setting;
@@ -36,6 +37,7 @@ pub use self::observation::{DocsConfig, LogConfig, LogFormat, MetricsConfig};
 pub use self::problem::{ConfigProblem, ConfigProblems, Source};
 pub use self::public_url::PublicUrl;
 pub use self::raw::{RESERVED_ENV, Raw};
+pub use self::second_factor::SecondFactorConfig;
 pub use self::server::ServerConfig;
 pub use self::setting::{Kind, Setting};
 pub use self::show::{example, show};
@@ -51,6 +53,7 @@ const SECTIONS: &[&[Setting]] = &[
     database::SETTINGS,
     sign_up::SETTINGS,
     passwords::SETTINGS,
+    second_factor::SETTINGS,
     tokens::SETTINGS,
     http::SETTINGS,
     observation::SETTINGS,
@@ -74,6 +77,8 @@ pub struct Config {
     pub users: UsersConfig,
     /// How passwords are judged and hashed.
     pub passwords: PasswordConfig,
+    /// Whose rights hang on a second factor, and how exact clocks must be.
+    pub second_factor: SecondFactorConfig,
     /// Access and refresh tokens.
     pub tokens: TokenConfig,
     /// The life of signing keys, and the key that seals them.
@@ -112,6 +117,7 @@ impl Config {
         let sign_up = sign_up::read(reader);
         let users = sign_up::read_users(reader);
         let passwords = passwords::read(reader);
+        let second_factor = second_factor::read(reader);
         let tokens = tokens::read(reader);
         let keys = tokens::read_keys(reader, &tokens);
         let http = http::read(reader);
@@ -119,6 +125,20 @@ impl Config {
         let log = observation::read_log(reader);
         let docs = observation::read_docs(reader);
         let metrics = observation::read_metrics(reader);
-        Self { server, database, sign_up, users, passwords, tokens, keys, http, cors, log, docs, metrics }
+        Self {
+            server,
+            database,
+            sign_up,
+            users,
+            passwords,
+            second_factor,
+            tokens,
+            keys,
+            http,
+            cors,
+            log,
+            docs,
+            metrics,
+        }
     }
 }

@@ -20,6 +20,7 @@ use gatepost_token::{Claims, TokenError};
 use quick_cache::sync::Cache;
 
 use super::sql;
+use crate::access::SecondFactorRoles;
 use crate::accounts::User;
 use crate::http::{Rights, storage_problem};
 use crate::ids::{SessionId, UserId};
@@ -65,6 +66,14 @@ pub struct Identity {
 impl Identity {
     fn is_alive(&self) -> bool {
         self.user.is_usable() && self.user.auth_epoch == self.session.epoch
+    }
+
+    /// The same, with the rights that count in this session.
+    fn narrowed(mut self, roles: &SecondFactorRoles) -> Self {
+        // A factor that was removed since is none.
+        let shown = self.user.two_factor_enabled && self.session.second_factor_at.is_some();
+        self.rights = roles.counting(self.rights, shown);
+        self
     }
 }
 
@@ -138,17 +147,20 @@ struct Inner {
     tokens: Cache<[u8; 32], Verified>,
     sessions: Option<Cache<SessionId, Entry>>,
     stamps: Box<[AtomicU64]>,
+    second_factor_roles: SecondFactorRoles,
 }
 
 impl Identities {
-    /// A door with empty caches. Without `cached`, every request reads the database.
-    pub fn new(db: Db, keys: KeyRing, cached: bool) -> Self {
+    /// A door with empty caches. Without `cached`, every request reads the database. The roles are those that count only
+    /// in sessions that showed a second factor.
+    pub fn new(db: Db, keys: KeyRing, cached: bool, second_factor_roles: SecondFactorRoles) -> Self {
         Self(Arc::new(Inner {
             db,
             keys,
             tokens: Cache::new(TOKENS),
             sessions: cached.then(|| Cache::new(IDENTITIES)),
             stamps: (0..STAMPS).map(|_| AtomicU64::new(0)).collect(),
+            second_factor_roles,
         }))
     }
 
@@ -188,7 +200,8 @@ impl Identities {
             return Ok(Some(entry.identity));
         }
         let loaded = Instant::now();
-        let found = sql::identity(&self.0.db, session).await?.filter(Identity::is_alive).map(Arc::new);
+        let found = sql::identity(&self.0.db, session).await?.filter(Identity::is_alive);
+        let found = found.map(|identity| Arc::new(identity.narrowed(&self.0.second_factor_roles)));
         if let (Some(cache), Some(identity)) = (&self.0.sessions, &found)
             && identity.user.id == user
         {

@@ -9,7 +9,9 @@ use gatepost_token::{Claims, SigningError};
 
 use super::model::{Assurance, Policy, RefreshToken, SecondFactor};
 use super::sql;
+use crate::access::{self, SecondFactorRoles};
 use crate::audit::{self, Act, Event};
+use crate::http::Rights;
 use crate::ids::{SessionId, UserId};
 use crate::keys::{KeyRing, ServerKey};
 
@@ -40,7 +42,7 @@ pub struct Grant {
     pub(super) session: SessionId,
     pub(super) client_id: String,
     pub(super) epoch: i64,
-    pub(super) roles: Vec<String>,
+    pub(super) rights: Rights,
     pub(super) refresh: Secret<String>,
     pub(super) refresh_until: Timestamp,
 }
@@ -54,6 +56,11 @@ impl Grant {
     /// For which session.
     pub const fn session(&self) -> SessionId {
         self.session
+    }
+
+    /// What the account may do in it.
+    pub const fn rights(&self) -> &Rights {
+        &self.rights
     }
 }
 
@@ -86,6 +93,8 @@ pub struct Settings {
     pub replay_window: Duration,
     /// What every sign-in must meet.
     pub policy: Policy,
+    /// The roles that count only where a second factor was shown.
+    pub second_factor_roles: SecondFactorRoles,
 }
 
 /// Makes sessions' tokens. Cloning shares it.
@@ -149,7 +158,7 @@ impl Mint {
             client_id: grant.client_id.clone(),
             sid: grant.session.to_string(),
             scope: String::new(),
-            roles: grant.roles.clone(),
+            roles: grant.rights.roles.clone(),
             epoch: grant.epoch,
         };
         Ok(Tokens {
@@ -170,7 +179,9 @@ enum TokenKind {}
 /// # Errors
 /// What the database says.
 pub fn open(tx: &mut WriteTx<'_>, mint: &Mint, act: &Act, sign_in: &SignIn<'_>) -> Result<Grant, DbError> {
-    let SignIn { assurance, client_id, drawn, roles } = sign_in;
+    let SignIn { assurance, client_id, drawn } = sign_in;
+    let rights = access::rights_of(tx, assurance.user)?;
+    let rights = mint.settings.second_factor_roles.counting(rights, assurance.second.is_some());
     let lifetimes = mint.lifetimes(act.at);
     sql::insert_session(tx, act, assurance, client_id, drawn)?;
     sql::insert_family(tx, assurance, client_id, drawn, &lifetimes)?;
@@ -187,7 +198,7 @@ pub fn open(tx: &mut WriteTx<'_>, mint: &Mint, act: &Act, sign_in: &SignIn<'_>) 
         session: drawn.session,
         client_id: (*client_id).to_owned(),
         epoch: assurance.epoch,
-        roles: roles.to_vec(),
+        rights,
         refresh: drawn.refresh.to_text(),
         refresh_until: lifetimes.idle_until,
     })
@@ -201,6 +212,4 @@ pub struct SignIn<'a> {
     pub client_id: &'a str,
     /// The random parts.
     pub drawn: &'a Drawn,
-    /// The account's roles, for the `roles` claim.
-    pub roles: &'a [String],
 }

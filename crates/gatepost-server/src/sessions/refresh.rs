@@ -75,7 +75,7 @@ pub async fn exchange(
         session: next.session,
         client_id: next.client_id,
         epoch: next.epoch,
-        roles: identity.rights.roles.clone(),
+        rights: identity.rights.clone(),
         refresh: token.to_text(),
         refresh_until: next.idle_until,
     };

@@ -6,7 +6,6 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::accounts::{User, UserBody};
-use crate::http::Rights;
 use crate::sessions::{Grant, Mint};
 
 /// Tokens and whose they are.
@@ -38,7 +37,7 @@ impl AuthResponse {
     ///
     /// # Errors
     /// 500 when they cannot be signed.
-    pub fn of(mint: &Mint, grant: &Grant, user: &User, rights: &Rights) -> ApiResult<Self> {
+    pub fn of(mint: &Mint, grant: &Grant, user: &User) -> ApiResult<Self> {
         let tokens = mint.tokens(grant).map_err(Problem::internal)?;
         Ok(Self {
             access_token: tokens.access_token,
@@ -46,7 +45,7 @@ impl AuthResponse {
             expires_in: tokens.expires_in,
             refresh_token: tokens.refresh_token,
             refresh_expires_in: tokens.refresh_expires_in,
-            user: UserBody::new(user, rights),
+            user: UserBody::new(user, grant.rights()),
         })
     }
 }

@@ -109,7 +109,7 @@ pub(super) async fn handler(
             change.apply(tx)
         })
         .await?;
-    AuthResponse::of(&app.mint, &signed_in.grant, &signed_in.user, &signed_in.rights).map(Json)
+    AuthResponse::of(&app.mint, &signed_in.grant, &signed_in.user).map(Json)
 }
 
 struct Change {
@@ -158,9 +158,8 @@ impl Change {
         let evidence = Evidence { proof: Proof::Password { epoch: user.auth_epoch }, second };
         let assurance =
             Assurance::establish(&user, evidence, self.mint.policy()).map_err(|_| Error::Overtaken)?;
-        let rights = self.caller.rights.clone();
-        let sign_in = SignIn { assurance, client_id: FIRST_PARTY, drawn: &self.drawn, roles: &rights.roles };
+        let sign_in = SignIn { assurance, client_id: FIRST_PARTY, drawn: &self.drawn };
         let grant = sessions::open(tx, &self.mint, act, &sign_in)?;
-        Ok(SignedIn { grant, user, rights })
+        Ok(SignedIn { grant, user })
     }
 }

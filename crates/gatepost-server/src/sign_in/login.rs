@@ -56,5 +56,5 @@ pub(super) async fn handler(
         client_id: FIRST_PARTY,
     };
     let signed_in = sign_in(&app, origin, attempt).await?;
-    AuthResponse::of(&app.mint, &signed_in.grant, &signed_in.user, &signed_in.rights).map(Json)
+    AuthResponse::of(&app.mint, &signed_in.grant, &signed_in.user).map(Json)
 }

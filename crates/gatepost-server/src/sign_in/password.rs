@@ -4,11 +4,10 @@ use gatepost_db::DbError;
 use gatepost_kernel::Secret;
 use gatepost_problem::{Check, OAuthCode, OAuthError, Problem, ProblemType};
 
-use crate::access;
 use crate::accounts::{self, LoginIdentifier, User};
 use crate::app::App;
 use crate::audit::Origin;
-use crate::http::{Rights, storage_oauth_error, storage_problem};
+use crate::http::{storage_oauth_error, storage_problem};
 use crate::passwords::{self, Context, HashError, Password};
 use crate::sessions::{self, Assurance, Device, Grant, NotAssured, Proof, SignIn};
 
@@ -28,7 +27,6 @@ pub(super) struct Attempt {
 pub(super) struct SignedIn {
     pub(super) grant: Grant,
     pub(super) user: User,
-    pub(super) rights: Rights,
 }
 
 /// Why nobody was signed in.
@@ -84,12 +82,11 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
             if let Some(better) = &verdict.rehash {
                 passwords::upgrade(tx, &act, user, &stored, better)?;
             }
-            let rights = access::rights_of(tx, user)?;
-            let sign_in = SignIn { assurance, client_id, drawn: &drawn, roles: &rights.roles };
+            let sign_in = SignIn { assurance, client_id, drawn: &drawn };
             let grant = sessions::open(tx, &mint, &act, &sign_in)?;
             identities.forget_after_commit(tx, user);
             let user = accounts::mark_signed_in(tx, user, act.at)?;
-            Ok(SignedIn { grant, user, rights })
+            Ok(SignedIn { grant, user })
         })
         .await
 }

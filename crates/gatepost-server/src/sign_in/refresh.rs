@@ -45,7 +45,7 @@ pub(super) async fn handler(
 ) -> ApiResult<Json<AuthResponse>> {
     let exchanged = exchange(&app, request.refresh_token.expose(), FIRST_PARTY, origin).await;
     let (grant, identity) = exchanged.map_err(problem)?;
-    AuthResponse::of(&app.mint, &grant, &identity.user, &identity.rights).map(Json)
+    AuthResponse::of(&app.mint, &grant, &identity.user).map(Json)
 }
 
 fn problem(error: ExchangeError) -> Problem {

@@ -96,6 +96,6 @@ pub(super) async fn handler(
             admit(tx, &mint, &act, (&user, Proof::NewAccount), &drawn)
         })
         .await?;
-    let (grant, user, rights) = signed_in;
-    Ok((StatusCode::CREATED, Json(AuthResponse::of(&app.mint, &grant, &user, &rights)?)))
+    let (grant, user) = signed_in;
+    Ok((StatusCode::CREATED, Json(AuthResponse::of(&app.mint, &grant, &user)?)))
 }

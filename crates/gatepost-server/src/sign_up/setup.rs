@@ -97,7 +97,7 @@ pub(super) async fn handler(
 
     let act = origin.act(app.clock.now());
     let (mint, drawn) = (app.mint.clone(), app.mint.draw(Device::default()));
-    let (grant, user, rights) = app
+    let (grant, user) = app
         .db
         .write(move |tx| {
             if has_owner(tx)? {
@@ -110,7 +110,7 @@ pub(super) async fn handler(
             Ok(admit(tx, &mint, &act, (&user, Proof::SetupLink), &drawn)?)
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(AuthResponse::of(&app.mint, &grant, &user, &rights)?)))
+    Ok((StatusCode::CREATED, Json(AuthResponse::of(&app.mint, &grant, &user)?)))
 }
 
 enum Error {

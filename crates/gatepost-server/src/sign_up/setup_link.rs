@@ -10,7 +10,6 @@ use crate::access::{self, ADMIN};
 use crate::accounts::{self, User};
 use crate::app::App;
 use crate::audit::{self, Act, Event};
-use crate::http::Rights;
 use crate::sessions::{self, Assurance, Drawn, FIRST_PARTY, Grant, Mint, Proof, SignIn};
 
 const PREFIX: &str = "gps";
@@ -86,12 +85,11 @@ pub(super) fn admit(
     act: &Act,
     (user, proof): (&User, Proof),
     drawn: &Drawn,
-) -> Result<(Grant, User, Rights), accounts::Error> {
+) -> Result<(Grant, User), accounts::Error> {
     let assurance =
         Assurance::establish(user, proof.into(), mint.policy()).map_err(|_| accounts::Error::NotFound)?;
-    let rights = access::rights_of(tx, user.id)?;
-    let sign_in = SignIn { assurance, client_id: FIRST_PARTY, drawn, roles: &rights.roles };
+    let sign_in = SignIn { assurance, client_id: FIRST_PARTY, drawn };
     let grant = sessions::open(tx, mint, act, &sign_in)?;
     let user = accounts::mark_signed_in(tx, user.id, act.at)?;
-    Ok((grant, user, rights))
+    Ok((grant, user))
 }
