@@ -7,7 +7,7 @@ use std::fmt;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
@@ -94,6 +94,7 @@ struct Inner {
     extra: BTreeMap<&'static str, Value>,
     basic: bool,
     retry_after: Option<u32>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<Cause>,
 }
 
@@ -113,6 +114,7 @@ impl OAuthError {
             extra: BTreeMap::new(),
             basic: false,
             retry_after: None,
+            headers: Vec::new(),
             cause: None,
         }))
     }
@@ -169,6 +171,13 @@ impl OAuthError {
         self
     }
 
+    /// Adds a response header, such as `RateLimit`.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
     /// Remembers the error behind it for the log. It never reaches a body.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -189,7 +198,7 @@ impl OAuthError {
 
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
-        let Inner { code, status, description, extra, basic, retry_after: chosen, cause } = *self.0;
+        let Inner { code, status, description, extra, basic, retry_after: chosen, headers, cause } = *self.0;
         let body = Body { error: code.as_str(), error_description: description.map(printable), extra };
         // Nothing in the body has a map with keys other than strings, so this cannot fail.
         let mut response = (status, serde_json::to_vec(&body).unwrap_or_default()).into_response();
@@ -202,6 +211,9 @@ impl IntoResponse for OAuthError {
         }
         if let Some(seconds) = retry_after(status, chosen) {
             map.insert(RETRY_AFTER, seconds.into());
+        }
+        for (name, value) in headers {
+            map.append(name, value);
         }
         response.extensions_mut().insert(Code(code.as_str()));
         if let Some(cause) = cause {

@@ -11,6 +11,7 @@ use crate::audit::Act;
 use crate::config::Config;
 use crate::http::CookieJar;
 use crate::keys::{KeyRing, KeysError, MasterKey, Schedule};
+use crate::limits::{Limits, NotARedisUrl};
 use crate::outbox::Outbox;
 use crate::passwords::{Hasher, HasherSettings, Pepper, PepperIdError, Peppers};
 use crate::sessions::{Identities, Mint, Policy, Settings};
@@ -43,6 +44,8 @@ pub struct Parts {
     pub identities: Identities,
     /// The one mint.
     pub mint: Mint,
+    /// How often clients may ask.
+    pub limits: Limits,
     /// How cookies are written and read.
     pub cookies: CookieJar,
 }
@@ -83,6 +86,9 @@ pub enum StartError {
     /// The name of the pepper key is not one.
     #[error(transparent)]
     Pepper(#[from] PepperIdError),
+    /// The shared store of the limits cannot be named.
+    #[error(transparent)]
+    Limits(#[from] NotARedisUrl),
 }
 
 impl App {
@@ -93,6 +99,10 @@ impl App {
     pub async fn start(ingredients: Ingredients) -> Result<Self, StartError> {
         let app = Self::beside(ingredients).await?;
         crate::keys::rotate(&app.db, &app.keys, &app.schedule, &app.operator_act()).await?;
+        app.limits.look_again().await;
+        if app.limits.is_degraded() {
+            tracing::warn!("the shared store of the limits does not answer: this node counts for itself");
+        }
         Ok(app)
     }
 
@@ -130,6 +140,7 @@ impl App {
         let successors = master.derive("gatepost refresh successors");
         let mint = Mint::new(settings, keys.clone(), successors, clock.clone(), random.clone());
         let identities = Identities::new(db.clone(), keys.clone(), config.users.cache, second_factor_roles);
+        let limits = Limits::new(config.limits.clone(), db.clone())?;
         let cookies = CookieJar::new(&issuer);
         let outbox = Outbox::new(master.derive("gatepost outbox"), random.clone());
         let parts = Parts {
@@ -144,6 +155,7 @@ impl App {
             outbox,
             identities,
             mint,
+            limits,
             cookies,
         };
         Ok(Self(Arc::new(parts)))

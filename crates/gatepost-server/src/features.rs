@@ -30,6 +30,7 @@ pub static FEATURES: &[Feature] = features! {
     audit     owns ["audit_log"]
     keys      owns ["signing_keys"]
     outbox    owns ["outbox"]
+    limits    owns ["rate_limits"]
     accounts  owns ["users"]
     passwords owns ["passwords", "password_history"]
     access    owns ["user_roles"]
@@ -72,5 +73,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(7, "sign_up", "0007_sign_up"),
         migration!(8, "second_step", "0008_second_step"),
         migration!(9, "outbox", "0009_outbox"),
+        migration!(10, "limits", "0010_limits"),
     ],
 };

@@ -11,12 +11,17 @@ use crate::{accounts, keys, sessions};
 const WATCH_KEYS: Duration = Duration::from_secs(1);
 /// How often it looks whether a key is due.
 const ROTATE_KEYS: Duration = Duration::from_secs(60);
+/// How soon a store of the limits that failed is used again, once it answers.
+const WATCH_LIMITS: Duration = Duration::from_secs(1);
+/// How often buckets of requests that are full again are forgotten.
+const TIDY_LIMITS: Duration = Duration::from_secs(60);
 /// How often it forgets.
 const FORGET: Duration = Duration::from_secs(60 * 60);
 
 /// Runs until it is dropped. A round that fails or panics is logged, and its job goes on at its next turn.
 pub async fn run(app: App) {
-    let (watched, rotated, tidied) = (app.clone(), app.clone(), app);
+    let (watched, rotated, tidied) = (app.clone(), app.clone(), app.clone());
+    let (limited, emptied) = (app.clone(), app);
     tokio::join!(
         every(WATCH_KEYS, "watch the signing keys", move || {
             let app = watched.clone();
@@ -29,6 +34,17 @@ pub async fn run(app: App) {
         every(FORGET, "forget what is over", move || {
             let app = tidied.clone();
             async move { forget(&app).await }
+        }),
+        every(WATCH_LIMITS, "watch the store of the limits", move || {
+            let app = limited.clone();
+            async move {
+                app.limits.look_again().await;
+                Ok::<_, DbError>(())
+            }
+        }),
+        every(TIDY_LIMITS, "forget full buckets", move || {
+            let app = emptied.clone();
+            async move { app.limits.forget(app.clock.now()).await }
         }),
     );
 }

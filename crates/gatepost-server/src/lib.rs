@@ -27,6 +27,7 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub mod keys;
+pub mod limits;
 pub mod outbox;
 pub mod passwords;
 pub mod sessions;

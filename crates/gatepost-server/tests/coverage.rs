@@ -13,6 +13,8 @@ mod corpus;
 mod document;
 #[path = "coverage/examples.rs"]
 mod examples;
+#[path = "coverage/limits.rs"]
+mod limits;
 #[path = "coverage/pages.rs"]
 mod pages;
 #[path = "coverage/problems.rs"]

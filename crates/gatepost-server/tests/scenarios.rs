@@ -6,6 +6,8 @@
 mod accounts;
 #[path = "../src/keys/tests.rs"]
 mod keys;
+#[path = "../src/limits/tests.rs"]
+mod limits;
 #[path = "../src/sessions/tests.rs"]
 mod sessions;
 #[path = "../src/sign_in/tests.rs"]

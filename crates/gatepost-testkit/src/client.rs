@@ -1,11 +1,13 @@
 //! Requests to the application under test, and its answers.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
+use gatepost_server::http::ClientAddress;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::BodyExt as _;
@@ -22,6 +24,7 @@ pub struct Call {
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    pub(crate) from: Option<IpAddr>,
     pub(crate) first: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     pub(crate) may_fail: bool,
 }
@@ -38,6 +41,7 @@ impl Call {
             path: path.to_owned(),
             headers,
             body: Bytes::new(),
+            from: None,
             first: None,
             may_fail: false,
         }
@@ -48,6 +52,13 @@ impl Call {
     pub fn bearer(self, token: &str) -> Self {
         self.watch.secrets.note("access token", token);
         self.header(AUTHORIZATION, &format!("Bearer {token}"))
+    }
+
+    /// From this client address, as the accept loop would note it.
+    #[must_use]
+    pub fn from(mut self, address: &str) -> Self {
+        self.from = Some(address.parse().unwrap());
+        self
     }
 
     /// With this header, in place of one of the same name.
@@ -129,6 +140,9 @@ impl Call {
                 }
             });
         *request.headers_mut() = self.headers;
+        if let Some(address) = self.from {
+            request.extensions_mut().insert(ClientAddress(address));
+        }
         let response = self.router.oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

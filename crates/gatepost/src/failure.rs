@@ -161,6 +161,7 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Keys(error) => error.into(),
+            StartError::Limits(_) => Self::new(CONFIGURATION, chain(&error)),
             StartError::Threads(_) | StartError::Pepper(_) => Self::new(REFUSED, chain(&error)),
         }
     }

@@ -13,6 +13,7 @@
 
 mod database;
 mod http;
+mod limits;
 mod observation;
 mod passwords;
 mod problem;
@@ -45,6 +46,7 @@ pub use self::sign_up::{SignUpConfig, SignUpMode, UsersConfig};
 pub use self::tokens::{KeysConfig, TokenConfig};
 
 use self::reader::Reader;
+use crate::limits::LimitsConfig;
 use crate::passwords::PasswordConfig;
 
 /// Every table of settings, in the order of the example file.
@@ -56,6 +58,7 @@ const SECTIONS: &[&[Setting]] = &[
     second_factor::SETTINGS,
     tokens::SETTINGS,
     http::SETTINGS,
+    limits::SETTINGS,
     observation::SETTINGS,
 ];
 
@@ -85,6 +88,8 @@ pub struct Config {
     pub keys: KeysConfig,
     /// Limits of the HTTP server.
     pub http: HttpConfig,
+    /// How often clients may ask.
+    pub limits: LimitsConfig,
     /// Which web pages may call the server from a browser.
     pub cors: CorsConfig,
     /// What is logged, and how it looks.
@@ -121,6 +126,7 @@ impl Config {
         let tokens = tokens::read(reader);
         let keys = tokens::read_keys(reader, &tokens);
         let http = http::read(reader);
+        let limits = limits::read(reader, &database.location);
         let cors = http::read_cors(reader);
         let log = observation::read_log(reader);
         let docs = observation::read_docs(reader);
@@ -135,6 +141,7 @@ impl Config {
             tokens,
             keys,
             http,
+            limits,
             cors,
             log,
             docs,

@@ -2,18 +2,20 @@
 
 use axum::Router;
 use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use gatepost_problem::{OAuthError, Problem, method_not_allowed, not_found};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use utoipa::openapi::security::{Flow, Http, HttpAuthScheme, OAuth2, Password, Scopes, SecurityScheme};
-use utoipa::openapi::{OpenApi, RefOr};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
 use super::docs;
 use crate::app::App;
 use crate::features;
+use crate::limits::{self, Counted};
 
 /// Every operation of the application, as a router to serve or to mount in another one.
 ///
@@ -25,7 +27,11 @@ pub fn router(app: App) -> Router {
         let document = get(|State(json): State<Bytes>| openapi_json(json)).with_state(json);
         routes = routes.route("/openapi.json", document).merge(docs::routes());
     }
-    routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(app)
+    routes = routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
+    if app.config.limits.enabled {
+        routes = routes.layer(from_fn_with_state(app.clone(), limits::enforce));
+    }
+    routes.with_state(app)
 }
 
 /// The OpenAPI 3.1 document of the application.
@@ -39,6 +45,7 @@ fn parts() -> (Router<App>, OpenApi) {
     description.merge(document);
     document = description;
     SecuritySchemes.modify(&mut document);
+    RateLimits.modify(&mut document);
     ProblemsHaveTheirType.modify(&mut document);
     (routes, document)
 }
@@ -78,6 +85,37 @@ impl Modify for SecuritySchemes {
         let password =
             Flow::Password(Password::with_refresh_url("/oauth/token", Scopes::new(), "/oauth/token"));
         components.add_security_scheme("password", SecurityScheme::OAuth2(OAuth2::new([password])));
+    }
+}
+
+/// Every operation that counts against a limit can be refused because of it. Said here once, from the table of limits.
+struct RateLimits;
+
+impl Modify for RateLimits {
+    fn modify(&self, document: &mut OpenApi) {
+        for (method, path, counted) in limits::ROUTES {
+            let Some(item) = document.paths.paths.get_mut(*path) else { continue };
+            let operation = match (counted, *method) {
+                (Counted::Exempt, _) => None,
+                (Counted::Against(_), "GET") => item.get.as_mut(),
+                (Counted::Against(_), "POST") => item.post.as_mut(),
+                (Counted::Against(_), "PUT") => item.put.as_mut(),
+                (Counted::Against(_), "PATCH") => item.patch.as_mut(),
+                (Counted::Against(_), _) => item.delete.as_mut(),
+            };
+            let Some(operation) = operation else { continue };
+            let (schema, code) = if path.starts_with("/oauth/") {
+                ("OAuthError", "temporarily_unavailable")
+            } else {
+                ("Problem", "rate_limited")
+            };
+            operation.responses.responses.entry("429".to_owned()).or_insert_with(|| {
+                ResponseBuilder::new()
+                    .description(format!("`{code}`: wait for `Retry-After` seconds"))
+                    .content("application/json", Content::new(Some(Ref::from_schema_name(schema))))
+                    .into()
+            });
+        }
     }
 }
 

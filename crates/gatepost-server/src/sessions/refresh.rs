@@ -15,6 +15,7 @@ use super::model::{Family, Judgement, Presentation, RefreshToken};
 use super::sql;
 use crate::app::App;
 use crate::audit::{self, Act, Event, Origin};
+use crate::limits::Standing;
 
 const FINGERPRINT: Purpose = Purpose::new("refresh-fingerprint");
 
@@ -25,6 +26,9 @@ pub enum ExchangeError {
     /// is invalid; the reason is for the log.
     #[error("the refresh token is refused: {0}")]
     Refused(&'static str),
+    /// The tokens of this session are exchanged too often. The client keeps its token and waits.
+    #[error("the refresh tokens of this session are exchanged too often")]
+    Limited(Standing),
     /// The database failed. The client keeps its token and tries again.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -33,7 +37,8 @@ pub enum ExchangeError {
 /// Exchanges a refresh token (RFC 6749 section 6, RFC 9700 section 4.14.2).
 ///
 /// # Errors
-/// [`ExchangeError::Refused`], after which a stolen family is durably dead, or [`ExchangeError::Db`].
+/// [`ExchangeError::Refused`], after which a stolen family is durably dead, [`ExchangeError::Limited`], or
+/// [`ExchangeError::Db`].
 pub async fn exchange(
     app: &App,
     presented: &str,
@@ -43,6 +48,10 @@ pub async fn exchange(
     let mint = &app.mint;
     let presented = RefreshToken::parse(presented).ok_or(ExchangeError::Refused("it is malformed"))?;
     let now = app.clock.now();
+    let standing = app.limits.admit_family(&presented.selector_hash(), origin.address, now);
+    if let Some(standing) = standing.filter(|standing| !standing.is_allowed()) {
+        return Err(ExchangeError::Limited(standing));
+    }
     let fingerprint = fingerprint(client_id, origin.user_agent.as_deref());
     let successor = presented.successor(&mint.random);
     let sealed = seal(mint, &presented, &successor);

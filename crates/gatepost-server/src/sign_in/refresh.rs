@@ -10,6 +10,7 @@ use super::answer::AuthResponse;
 use crate::app::App;
 use crate::audit::Origin;
 use crate::http::storage_problem;
+use crate::limits;
 use crate::sessions::{ExchangeError, FIRST_PARTY, exchange};
 
 /// The token to exchange.
@@ -51,6 +52,7 @@ pub(super) async fn handler(
 fn problem(error: ExchangeError) -> Problem {
     match error {
         ExchangeError::Db(error) => storage_problem(error),
+        ExchangeError::Limited(standing) => limits::refusal(&standing),
         refused @ ExchangeError::Refused(_) => Problem::new(ProblemType::InvalidRefreshToken).cause(refused),
     }
 }

@@ -13,7 +13,8 @@ use super::client::{FormClient, identify};
 use super::password::{Attempt, sign_in};
 use crate::app::App;
 use crate::audit::Origin;
-use crate::http::storage_oauth_error;
+use crate::http::{ClientAddress, storage_oauth_error};
+use crate::limits::{self, Limit};
 use crate::sessions::{Device, ExchangeError, Grant, exchange};
 
 /// The longest `scope` that is looked at.
@@ -90,6 +91,7 @@ pub(super) struct TokenResponse {
 pub(super) async fn handler(
     State(app): State<App>,
     origin: Origin,
+    ClientAddress(client): ClientAddress,
     headers: HeaderMap,
     Form(request): Form<Request>,
 ) -> OAuthResult<impl axum::response::IntoResponse> {
@@ -109,6 +111,11 @@ pub(super) async fn handler(
                 device: Device::default(),
                 client_id,
             };
+            // The same count as that of `/api/v1/auth/login`: two doors must not mean twice as many guesses.
+            let standing = app.limits.admit(Limit::Login, client, app.clock.now()).await;
+            if let Some(standing) = standing.filter(|standing| !standing.is_allowed()) {
+                return Err(limits::oauth_refusal(&standing));
+            }
             sign_in(&app, origin, attempt).await?.grant
         }
         Some("refresh_token") => {
@@ -145,6 +152,7 @@ fn missing(name: &'static str) -> OAuthError {
 fn refresh_error(error: ExchangeError) -> OAuthError {
     match error {
         ExchangeError::Db(error) => storage_oauth_error(error),
+        ExchangeError::Limited(standing) => limits::oauth_refusal(&standing),
         refused @ ExchangeError::Refused(_) => OAuthError::new(OAuthCode::InvalidGrant)
             .description("The refresh token is invalid.")
             .cause(refused),

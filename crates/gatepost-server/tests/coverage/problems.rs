@@ -127,7 +127,13 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
         ProblemType::CsrfRejected => return ComesWith("the hosted pages"),
         ProblemType::Conflict => return ComesWith("roles that can be made and deleted"),
         ProblemType::IdempotencyMismatch => return ComesWith("idempotency keys"),
-        ProblemType::TooManyAttempts | ProblemType::RateLimited => return ComesWith("limits"),
+        ProblemType::TooManyAttempts => return ComesWith("lock-out"),
+        ProblemType::RateLimited => {
+            return Origin::Elsewhere(
+                "crates/gatepost-server/src/limits/tests.rs",
+                "bru_10_spraying_from_one_address_is_429_after_the_burst",
+            );
+        }
         ProblemType::GrantExpired
         | ProblemType::ModelNotFound
         | ProblemType::TooManyRows

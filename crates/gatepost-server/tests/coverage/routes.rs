@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::source;
 
 /// Routes for browsers and machines that are no operations of the API.
-const UNDOCUMENTED: &[(&str, &str)] = &[
+pub(crate) const UNDOCUMENTED: &[(&str, &str)] = &[
     ("/docs", "a page"),
     ("/docs/", "a page"),
     ("/docs/problems", "a page"),
