@@ -10,6 +10,7 @@ use gatepost_problem::{BearerToken, parse_query};
 use gatepost_server::accounts::{
     AvatarUrl, Bio, Country, DeviceName, Email, LoginIdentifier, PersonName, PhoneNumber, Username,
 };
+use gatepost_server::attempts::DeviceCookie;
 use gatepost_server::config::{Config, Raw};
 use gatepost_server::fuzzing;
 use gatepost_server::passwords::PasswordHash;
@@ -28,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     ("basic_credentials", basic_credentials),
     ("bearer_header", bearer_header),
     ("config", config),
+    ("device_cookie", device_cookie),
     ("form", form),
     ("identifiers", identifiers),
     ("json_body", json_body),
@@ -76,6 +78,14 @@ pub fn refresh_token(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Some(token) = RefreshToken::parse(text) {
         assert_eq!(token.to_text().expose(), text, "one token has two texts");
+    }
+}
+
+/// A device cookie from a request.
+pub fn device_cookie(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if DeviceCookie::parse(text).is_some() {
+        assert_eq!(text.len(), 75, "a cookie of another length was read");
     }
 }
 

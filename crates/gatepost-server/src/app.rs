@@ -7,6 +7,7 @@ use gatepost_db::Db;
 use gatepost_kernel::{Clock, Random};
 
 use crate::access::SecondFactorRoles;
+use crate::attempts::Attempts;
 use crate::audit::Act;
 use crate::config::Config;
 use crate::http::CookieJar;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub limits: Limits,
     /// How cookies are written and read.
     pub cookies: CookieJar,
+    /// What the lock-out knows accounts and devices by.
+    pub attempts: Attempts,
 }
 
 impl Deref for App {
@@ -143,6 +146,11 @@ impl App {
         let limits = Limits::new(config.limits.clone(), db.clone())?;
         let cookies = CookieJar::new(&issuer);
         let outbox = Outbox::new(master.derive("gatepost outbox"), random.clone());
+        let attempts = Attempts::new(
+            master.derive("gatepost lock-out names"),
+            master.derive("gatepost device cookies"),
+            random.clone(),
+        );
         let parts = Parts {
             config,
             issuer,
@@ -157,6 +165,7 @@ impl App {
             mint,
             limits,
             cookies,
+            attempts,
         };
         Ok(Self(Arc::new(parts)))
     }

@@ -35,6 +35,7 @@ pub static FEATURES: &[Feature] = features! {
     passwords owns ["passwords", "password_history"]
     access    owns ["user_roles"]
     sessions  owns ["sessions", "refresh_families"]
+    attempts  owns ["lockouts", "login_attempts"]
     sign_in   owns []
     sign_up   owns ["setup_link"]
     // order: end
@@ -74,5 +75,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(8, "second_step", "0008_second_step"),
         migration!(9, "outbox", "0009_outbox"),
         migration!(10, "limits", "0010_limits"),
+        migration!(11, "attempts", "0011_attempts"),
     ],
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatepost_db::DbError;
 
 use crate::app::App;
-use crate::{accounts, keys, sessions};
+use crate::{accounts, attempts, keys, sessions};
 
 /// How soon this node knows what another one, or a command beside it, did to the keys.
 const WATCH_KEYS: Duration = Duration::from_secs(1);
@@ -17,11 +17,13 @@ const WATCH_LIMITS: Duration = Duration::from_secs(1);
 const TIDY_LIMITS: Duration = Duration::from_secs(60);
 /// How often it forgets.
 const FORGET: Duration = Duration::from_secs(60 * 60);
+/// How often it forgets attempts: strangers add rows to those as fast as they like.
+const FORGET_ATTEMPTS: Duration = Duration::from_secs(60);
 
 /// Runs until it is dropped. A round that fails or panics is logged, and its job goes on at its next turn.
 pub async fn run(app: App) {
     let (watched, rotated, tidied) = (app.clone(), app.clone(), app.clone());
-    let (limited, emptied) = (app.clone(), app);
+    let (limited, emptied, attempted) = (app.clone(), app.clone(), app);
     tokio::join!(
         every(WATCH_KEYS, "watch the signing keys", move || {
             let app = watched.clone();
@@ -45,6 +47,10 @@ pub async fn run(app: App) {
         every(TIDY_LIMITS, "forget full buckets", move || {
             let app = emptied.clone();
             async move { app.limits.forget(app.clock.now()).await }
+        }),
+        every(FORGET_ATTEMPTS, "forget attempts", move || {
+            let app = attempted.clone();
+            async move { attempts::forget(&app.db, app.clock.now()).await }
         }),
     );
 }

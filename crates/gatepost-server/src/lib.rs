@@ -18,6 +18,7 @@
 pub mod access;
 pub mod accounts;
 pub mod app;
+pub mod attempts;
 pub mod audit;
 pub mod config;
 pub mod features;

@@ -4,6 +4,8 @@
 
 #[path = "../src/accounts/tests.rs"]
 mod accounts;
+#[path = "../src/attempts/tests.rs"]
+mod attempts;
 #[path = "../src/keys/tests.rs"]
 mod keys;
 #[path = "../src/limits/tests.rs"]

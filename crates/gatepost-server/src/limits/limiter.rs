@@ -70,8 +70,7 @@ impl Limits {
             StoreConfig::Memory => None,
             StoreConfig::Database => Some(Store::Database(db)),
             StoreConfig::Redis(url) => {
-                let redis = Redis::new(url, config.redis_timeout).map_err(|_| NotARedisUrl)?;
-                Some(Store::Redis(Box::new(redis)))
+                Some(Store::Redis(Box::new(Redis::new(url).map_err(|_| NotARedisUrl)?)))
             }
         };
         let shared = store.map(|store| Shared {

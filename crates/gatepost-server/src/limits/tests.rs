@@ -4,8 +4,6 @@
 mod addresses;
 #[path = "tests/nodes.rs"]
 mod nodes;
-#[path = "tests/redis.rs"]
-mod redis;
 
 use std::time::Duration;
 

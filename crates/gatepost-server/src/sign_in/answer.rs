@@ -2,10 +2,15 @@
 
 use gatepost_kernel::Secret;
 use gatepost_problem::{ApiResult, Problem};
+use http::header::SET_COOKIE;
+use http::{HeaderName, HeaderValue};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::accounts::{User, UserBody};
+use crate::app::App;
+use crate::attempts::DEVICE_LIFETIME;
+use crate::http::CookieName;
 use crate::sessions::{Grant, Mint};
 
 /// Tokens and whose they are.
@@ -48,6 +53,11 @@ impl AuthResponse {
             user: UserBody::new(user, grant.rights()),
         })
     }
+}
+
+/// The cookie by which this server knows the browser again, so that strangers who guess passwords cannot lock it out.
+pub(super) fn known_device(app: &App, cookie: &Secret<String>) -> (HeaderName, HeaderValue) {
+    (SET_COOKIE, app.cookies.set(CookieName::Device, cookie.expose(), Some(DEVICE_LIFETIME)))
 }
 
 /// This body is the one place where a token is meant to be seen.

@@ -8,14 +8,15 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::answer::AuthResponse;
-use super::password::{PasswordField, SignedIn, believe_new_password, hash_problem};
-use crate::accounts;
+use super::password::{PasswordField, believe_new_password, hash_problem};
+use crate::accounts::{self, User};
 use crate::app::App;
+use crate::attempts::{self, Reservation};
 use crate::audit::{self, Act, Event, Origin};
-use crate::http::{Caller, storage_problem};
+use crate::http::{Caller, CookieName, Cookies, storage_problem};
 use crate::passwords::{self, Password, PasswordHash};
 use crate::sessions::{
-    self, Assurance, Device, Drawn, Evidence, FIRST_PARTY, Mint, Proof, SecondFactor, SignIn,
+    self, Assurance, Device, Drawn, Evidence, FIRST_PARTY, Grant, Mint, Proof, SecondFactor, SignIn,
 };
 
 /// The old and the new password.
@@ -45,6 +46,7 @@ pub(super) struct Request {
         (status = 200, body = AuthResponse),
         (status = 401, body = Problem, description = "`invalid_token`, or `insufficient_user_authentication` on an account with a second factor"),
         (status = 403, body = Problem, description = "`invalid_current_password`"),
+        (status = 429, body = Problem, description = "`too_many_attempts`: wrong passwords count here as at the sign-in; or `rate_limited`"),
         (status = 422, body = Problem, description = "`validation_failed`, with `password_…` codes"),
     ),
     security(("bearer" = []), ("password" = [])),
@@ -53,6 +55,7 @@ pub(super) async fn handler(
     State(app): State<App>,
     caller: Caller,
     origin: Origin,
+    cookies: Cookies,
     Json(request): Json<Request>,
 ) -> ApiResult<Json<AuthResponse>> {
     // The current password is the fresh proof; an account with a second factor needs that one, too.
@@ -79,8 +82,20 @@ pub(super) async fn handler(
         .map_err(storage_problem)?;
     let wrong = || Problem::new(ProblemType::InvalidCurrentPassword);
     let current = Password::parse(request.current_password).map_err(|_| wrong())?;
-    if !app.hasher.verify(current, stored).await.map_err(hash_problem)?.matched {
-        return Err(wrong());
+    // Whoever has stolen a session must not guess faster here than at the front door.
+    let target =
+        app.attempts.of_user(&caller.user, cookies.get(CookieName::Device).as_ref(), app.clock.now());
+    let reservation = attempts::reserve(&app, &origin, target).await?;
+    match app.hasher.verify(current, stored).await {
+        Ok(verdict) if verdict.matched => {}
+        Ok(_) => {
+            reservation.failed(&app).await.map_err(storage_problem)?;
+            return Err(wrong());
+        }
+        Err(error) => {
+            reservation.give_back(&app).await;
+            return Err(hash_problem(error));
+        }
     }
     if app.hasher.verify_any(new.clone(), former).await.map_err(hash_problem)? {
         let mut check = Check::new();
@@ -96,25 +111,27 @@ pub(super) async fn handler(
     let change = Change {
         act: origin.act(app.clock.now()).by(user),
         caller,
+        reservation,
         hash,
         history,
         drawn: app.mint.draw(Device::default()),
         mint: app.mint.clone(),
     };
     let identities = app.identities.clone();
-    let signed_in = app
+    let (grant, user) = app
         .db
         .write(move |tx| {
             identities.forget_after_commit(tx, user);
             change.apply(tx)
         })
         .await?;
-    AuthResponse::of(&app.mint, &signed_in.grant, &signed_in.user).map(Json)
+    AuthResponse::of(&app.mint, &grant, &user).map(Json)
 }
 
 struct Change {
     act: Act,
     caller: Caller,
+    reservation: Reservation,
     hash: PasswordHash,
     history: u8,
     drawn: Drawn,
@@ -145,11 +162,12 @@ impl From<Error> for Problem {
 
 impl Change {
     /// One transaction: hash, history, epoch (which ends every session), audit, and the new session.
-    fn apply(&self, tx: &mut WriteTx<'_>) -> Result<SignedIn, Error> {
+    fn apply(&self, tx: &mut WriteTx<'_>) -> Result<(Grant, User), Error> {
         let (act, user) = (&self.act, self.caller.user.id);
         if !self.caller.confirm(tx)? {
             return Err(Error::Overtaken);
         }
+        self.reservation.succeeded(tx)?;
         passwords::set(tx, act, user, &self.hash, self.history)?;
         audit::record(tx, act, &Event::PasswordChanged { user })?;
         let user = accounts::bump_epoch(tx, user, act.at)?;
@@ -160,6 +178,6 @@ impl Change {
             Assurance::establish(&user, evidence, self.mint.policy()).map_err(|_| Error::Overtaken)?;
         let sign_in = SignIn { assurance, client_id: FIRST_PARTY, drawn: &self.drawn };
         let grant = sessions::open(tx, &self.mint, act, &sign_in)?;
-        Ok(SignedIn { grant, user })
+        Ok((grant, user))
     }
 }

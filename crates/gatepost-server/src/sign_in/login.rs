@@ -1,16 +1,18 @@
 //! `POST /api/v1/auth/login`: an identifier and a password for a session.
 
 use axum::extract::State;
+use axum::response::{AppendHeaders, IntoResponse};
 use gatepost_kernel::Secret;
 use gatepost_problem::{ApiResult, Check, Json, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answer::AuthResponse;
+use super::answer::{AuthResponse, known_device};
 use super::password::{Attempt, sign_in};
 use crate::accounts::DeviceName;
 use crate::app::App;
 use crate::audit::Origin;
+use crate::http::{CookieName, Cookies};
 use crate::sessions::{Device, FIRST_PARTY};
 
 /// Who wants in.
@@ -38,14 +40,16 @@ pub(super) struct Request {
         (status = 200, body = AuthResponse),
         (status = 401, body = Problem, description = "`invalid_credentials`: unknown, wrong or not allowed, all the same"),
         (status = 422, body = Problem, description = "`validation_failed`"),
+        (status = 429, body = Problem, description = "`too_many_attempts` or `rate_limited`: wait for `Retry-After` seconds"),
         (status = 503, body = Problem, description = "`busy`: try again after `Retry-After` seconds"),
     ),
 )]
 pub(super) async fn handler(
     State(app): State<App>,
     origin: Origin,
+    cookies: Cookies,
     Json(request): Json<Request>,
-) -> ApiResult<Json<AuthResponse>> {
+) -> ApiResult<impl IntoResponse> {
     let mut check = Check::new();
     let device = check.optional("/device_name", request.device_name.as_deref().map(DeviceName::parse));
     let (device,) = check.values((device,))?;
@@ -53,8 +57,10 @@ pub(super) async fn handler(
         identifier: request.identifier,
         password: request.password,
         device: Device { name: device.map(|name| name.as_str().to_owned()) },
+        device_cookie: cookies.get(CookieName::Device),
         client_id: FIRST_PARTY,
     };
     let signed_in = sign_in(&app, origin, attempt).await?;
-    AuthResponse::of(&app.mint, &signed_in.grant, &signed_in.user).map(Json)
+    let body = AuthResponse::of(&app.mint, &signed_in.grant, &signed_in.user)?;
+    Ok((AppendHeaders([known_device(&app, &signed_in.device_cookie)]), Json(body)))
 }

@@ -1,12 +1,13 @@
 //! Signing in with a password, whichever dialect asked; and what a new password must be.
 
-use gatepost_db::DbError;
+use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::Secret;
 use gatepost_problem::{Check, OAuthCode, OAuthError, Problem, ProblemType};
 
 use crate::accounts::{self, LoginIdentifier, User};
 use crate::app::App;
-use crate::audit::Origin;
+use crate::attempts::{self, Locked, Reason, Reservation};
+use crate::audit::{Act, Origin};
 use crate::http::{storage_oauth_error, storage_problem};
 use crate::passwords::{self, Context, HashError, Password};
 use crate::sessions::{self, Assurance, Device, Grant, NotAssured, Proof, SignIn};
@@ -19,6 +20,8 @@ pub(super) struct Attempt {
     pub(super) password: Secret<String>,
     /// What the user calls this device.
     pub(super) device: Device,
+    /// The browser's proof that it has signed in before, unbelieved.
+    pub(super) device_cookie: Option<Secret<String>>,
     /// Which application mediates.
     pub(super) client_id: &'static str,
 }
@@ -27,6 +30,8 @@ pub(super) struct Attempt {
 pub(super) struct SignedIn {
     pub(super) grant: Grant,
     pub(super) user: User,
+    /// For the browser, so that it is known the next time.
+    pub(super) device_cookie: Secret<String>,
 }
 
 /// Why nobody was signed in.
@@ -38,6 +43,9 @@ pub(super) enum Refusal {
     /// Longer than any password may be. Refused before any work, whoever it is for.
     #[error("the password is too long")]
     PasswordTooLong,
+    /// Too many attempts have failed, whoever made them.
+    #[error("too many failed attempts")]
+    TooManyAttempts(Locked),
     /// No hash could be computed.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -48,13 +56,13 @@ pub(super) enum Refusal {
 
 /// Checks the password and opens a session.
 pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Result<SignedIn, Refusal> {
-    let Attempt { identifier, password, device, client_id } = attempt;
+    let Attempt { identifier, password, device, device_cookie, client_id } = attempt;
     let password = Password::parse(password).map_err(|_| Refusal::PasswordTooLong)?;
     let found = match LoginIdentifier::parse(&identifier) {
-        Ok(identifier) => {
+        Ok(name) => {
             app.db
                 .read(move |tx| {
-                    let Some(user) = accounts::by_identifier(tx, &identifier)? else { return Ok(None) };
+                    let Some(user) = accounts::by_identifier(tx, &name)? else { return Ok(None) };
                     let hash = passwords::hash_of(tx, user.id)?;
                     Ok::<_, DbError>(Some((user, hash)))
                 })
@@ -64,21 +72,44 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
         Err(_) => None,
     };
     let (user, stored) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
+    let target = match &user {
+        Some(user) => app.attempts.of_user(user, device_cookie.as_ref(), app.clock.now()),
+        None => app.attempts.of_nobody(&identifier),
+    };
+    let reservation = attempts::reserve(app, &origin, target).await?;
     // The hasher does the same work whether or not there is anything to compare with.
-    let verdict = app.hasher.verify(password, stored.clone()).await?;
+    let verdict = match app.hasher.verify(password, stored.clone()).await {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            reservation.give_back(app).await;
+            return Err(error.into());
+        }
+    };
     let (true, Some(user), Some(stored)) = (verdict.matched, user, stored) else {
+        reservation.failed(app).await?;
         return Err(Refusal::InvalidCredentials);
     };
 
     let (user, epoch) = (user.id, user.auth_epoch);
     let act = origin.act(app.clock.now());
     let drawn = app.mint.draw(device);
+    let device_cookie = app.attempts.device_cookie(user, act.at);
     let (mint, identities) = (app.mint.clone(), app.identities.clone());
-    app.db
+    let signed_in = app
+        .db
         .write(move |tx| {
             // The account as it is now: it may have changed while the hash was computed.
             let current = accounts::by_id(tx, user)?.ok_or(Refusal::InvalidCredentials)?;
-            let assurance = Assurance::establish(&current, Proof::Password { epoch }.into(), mint.policy())?;
+            let evidence = Proof::Password { epoch }.into();
+            let assurance = match Assurance::establish(&current, evidence, mint.policy()) {
+                Ok(assurance) => assurance,
+                Err(reason) => {
+                    settle_refused(tx, &act, &reservation, reason)?;
+                    return Ok(Err(Refusal::from(reason)));
+                }
+            };
+            reservation.succeeded(tx)?;
+            attempts::note_in(tx, &act, Some(user), Reason::Success)?;
             if let Some(better) = &verdict.rehash {
                 passwords::upgrade(tx, &act, user, &stored, better)?;
             }
@@ -86,9 +117,39 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
             let grant = sessions::open(tx, &mint, &act, &sign_in)?;
             identities.forget_after_commit(tx, user);
             let user = accounts::mark_signed_in(tx, user, act.at)?;
-            Ok(SignedIn { grant, user })
+            Ok::<_, Refusal>(Ok((grant, user)))
         })
-        .await
+        .await?;
+    signed_in.map(|(grant, user)| SignedIn { grant, user, device_cookie })
+}
+
+/// Settles the attempt of somebody whose password was right when that was not enough.
+fn settle_refused(
+    tx: &mut WriteTx<'_>,
+    act: &Act,
+    reservation: &Reservation,
+    reason: NotAssured,
+) -> Result<(), DbError> {
+    let noted = match reason {
+        // It is answered like a wrong password, so it counts like one.
+        NotAssured::Refused => Reason::Disabled,
+        NotAssured::AwaitingApproval => Reason::AwaitingApproval,
+        NotAssured::EmailNotVerified => Reason::EmailNotVerified,
+        NotAssured::SecondFactorRequired => Reason::SecondFactorRequired,
+    };
+    if noted != Reason::Disabled {
+        reservation.succeeded(tx)?;
+    }
+    attempts::note_in(tx, act, reservation.target().user(), noted)
+}
+
+impl From<attempts::Refused> for Refusal {
+    fn from(refused: attempts::Refused) -> Self {
+        match refused {
+            attempts::Refused::Locked(locked) => Self::TooManyAttempts(locked),
+            attempts::Refused::Db(error) => Self::Db(error),
+        }
+    }
 }
 
 impl From<NotAssured> for Refusal {
@@ -106,6 +167,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::InvalidCredentials => Self::new(ProblemType::InvalidCredentials),
+            Refusal::TooManyAttempts(locked) => locked.into(),
             Refusal::PasswordTooLong => too_long("/password"),
             Refusal::Hash(error) => hash_problem(error),
             Refusal::Db(error) => storage_problem(error),
@@ -119,6 +181,7 @@ impl From<Refusal> for OAuthError {
             Refusal::InvalidCredentials => {
                 Self::new(OAuthCode::InvalidGrant).description("The credentials are invalid.")
             }
+            Refusal::TooManyAttempts(locked) => Self::too_many_attempts(locked.retry_after),
             Refusal::PasswordTooLong => {
                 Self::new(OAuthCode::InvalidRequest).description("A password has at most 1,024 bytes.")
             }

@@ -1,6 +1,7 @@
 //! `POST /oauth/token` (RFC 6749 section 3.2): the password grant of first-party form logins, and the refresh grant.
 
 use axum::extract::State;
+use axum::response::AppendHeaders;
 use gatepost_kernel::Secret;
 use gatepost_problem::{Form, OAuthCode, OAuthError, OAuthResult};
 use http::HeaderMap;
@@ -8,12 +9,12 @@ use http::header::{CACHE_CONTROL, PRAGMA};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::answer::shown_once;
+use super::answer::{known_device, shown_once};
 use super::client::{FormClient, identify};
 use super::password::{Attempt, sign_in};
 use crate::app::App;
 use crate::audit::Origin;
-use crate::http::{ClientAddress, storage_oauth_error};
+use crate::http::{ClientAddress, CookieName, storage_oauth_error};
 use crate::limits::{self, Limit};
 use crate::sessions::{Device, ExchangeError, Grant, exchange};
 
@@ -85,6 +86,7 @@ pub(super) struct TokenResponse {
         (status = 200, body = TokenResponse),
         (status = 400, body = OAuthError, description = "`invalid_request`, `invalid_grant`, `invalid_scope` or `unsupported_grant_type`"),
         (status = 401, body = OAuthError, description = "`invalid_client`"),
+        (status = 429, body = OAuthError, description = "`temporarily_unavailable`: too many attempts or too many requests, wait for `Retry-After` seconds"),
         (status = 503, body = OAuthError, description = "`temporarily_unavailable`"),
     ),
 )]
@@ -103,12 +105,14 @@ pub(super) async fn handler(
     if request.scope.as_ref().is_some_and(|scope| scope.len() > SCOPE_LENGTH) {
         return Err(OAuthError::new(OAuthCode::InvalidScope).description("The scope is too long."));
     }
+    let mut known = Vec::new();
     let grant = match request.grant_type.as_deref() {
         Some("password") if app.config.tokens.password_grant => {
             let attempt = Attempt {
                 identifier: required(request.username, "username")?,
                 password: required(request.password, "password")?,
                 device: Device::default(),
+                device_cookie: app.cookies.get(&headers, CookieName::Device),
                 client_id,
             };
             // The same count as that of `/api/v1/auth/login`: two doors must not mean twice as many guesses.
@@ -116,7 +120,9 @@ pub(super) async fn handler(
             if let Some(standing) = standing.filter(|standing| !standing.is_allowed()) {
                 return Err(limits::oauth_refusal(&standing));
             }
-            sign_in(&app, origin, attempt).await?.grant
+            let signed_in = sign_in(&app, origin, attempt).await?;
+            known.push(known_device(&app, &signed_in.device_cookie));
+            signed_in.grant
         }
         Some("refresh_token") => {
             let token = required(request.refresh_token, "refresh_token")?;
@@ -127,7 +133,7 @@ pub(super) async fn handler(
         None => return Err(missing("grant_type")),
     };
     let no_store = [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")];
-    Ok((no_store, gatepost_problem::Json(response(&app, &grant)?)))
+    Ok((no_store, AppendHeaders(known), gatepost_problem::Json(response(&app, &grant)?)))
 }
 
 fn response(app: &App, grant: &Grant) -> OAuthResult<TokenResponse> {

@@ -51,6 +51,7 @@ fn every_target_has_a_program_and_a_corpus() {
 fn the_valid_inputs_are_taken() {
     use gatepost_problem::BearerToken;
     use gatepost_server::accounts::Email;
+    use gatepost_server::attempts::DeviceCookie;
     use gatepost_server::config::{Config, Raw};
     use gatepost_server::fuzzing;
     use gatepost_server::passwords::PasswordHash;
@@ -66,6 +67,7 @@ fn the_valid_inputs_are_taken() {
     verifier.verify(&keys, &text("access_token", "valid"), targets::NOW).unwrap();
     assert_eq!(KeySet::from_jwks(&text("jwks", "valid")).unwrap().len(), 1);
     assert!(RefreshToken::parse(&text("refresh_token", "valid")).is_some());
+    assert!(DeviceCookie::parse(&text("device_cookie", "valid")).is_some());
     assert!(fuzzing::register_request(text("json_body", "valid").as_bytes()).is_ok());
     assert!(fuzzing::token_request(text("form", "valid").as_bytes()).is_ok());
     assert!(fuzzing::basic_credentials(&text("basic_credentials", "valid")).is_some());

@@ -127,7 +127,13 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
         ProblemType::CsrfRejected => return ComesWith("the hosted pages"),
         ProblemType::Conflict => return ComesWith("roles that can be made and deleted"),
         ProblemType::IdempotencyMismatch => return ComesWith("idempotency keys"),
-        ProblemType::TooManyAttempts => return ComesWith("lock-out"),
+        ProblemType::TooManyAttempts => {
+            // Five wrong passwords are free; the sixth waits.
+            for _ in 0..5 {
+                app.login("nobody", "another password").await;
+            }
+            app.login("nobody", "another password").await
+        }
         ProblemType::RateLimited => {
             return Origin::Elsewhere(
                 "crates/gatepost-server/src/limits/tests.rs",

@@ -10,6 +10,8 @@ const EXPOSE: &[(&str, &str)] = &[
     ("crates/gatepost-db/src/postgres/connector.rs", "the URL of the database, parsed to connect"),
     ("crates/gatepost-kernel/src/opaque.rs", "the token that is handed out once"),
     ("crates/gatepost-problem/src/bearer.rs", "the token of a request, to be verified"),
+    ("crates/gatepost-server/src/attempts/device_cookie.rs", "a device cookie is made and verified"),
+    ("crates/gatepost-server/src/attempts/target.rs", "keys become HMAC keys, a device cookie is read"),
     ("crates/gatepost-server/src/config/database.rs", "the URL of the database, judged and shown without its password"),
     ("crates/gatepost-server/src/config/limits.rs", "the URL of Redis is judged"),
     ("crates/gatepost-server/src/config/reader.rs", "the length and form of a configured secret"),

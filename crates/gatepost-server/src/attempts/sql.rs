@@ -1,0 +1,161 @@
+//! Every statement on `lockouts` and `login_attempts`.
+
+use gatepost_db::{Db, DbError, ReadTx, Row, WriteTx, params, statements};
+use gatepost_kernel::{Timestamp, TokenHash};
+
+use super::device_cookie::LIFETIME;
+use super::lockout::{Bucket, CEILING, DEVICE_CEILING, Kind, MEMORY};
+use super::record::{AttemptId, Reason};
+use super::target::{BucketId, EVERYBODY};
+use crate::ids::UserId;
+
+statements! {
+    /// Counts the attempt as failed before anybody knows how it ends: of any number of racing ones, only as many pass as
+    /// the bucket has left. The ladder is that of `lockout::delay`; a property test holds them together.
+    RESERVE_EVERYBODY = "INSERT INTO lockouts (account, device, user_id, failures, blocked_until, last_at) \
+        VALUES (?1, ?2, ?3, 1, ?4, ?4) \
+        ON CONFLICT (account, device) DO UPDATE SET \
+        user_id = excluded.user_id, \
+        failures = CASE WHEN lockouts.last_at <= ?5 THEN 1 ELSE lockouts.failures + 1 END, \
+        blocked_until = ?4 + 1000000 * CASE WHEN lockouts.last_at <= ?5 THEN 0 ELSE \
+            CASE lockouts.failures WHEN 4 THEN 1 WHEN 5 THEN 2 WHEN 6 THEN 4 WHEN 7 THEN 8 WHEN 8 THEN 16 \
+            WHEN 9 THEN 32 WHEN 10 THEN 64 WHEN 11 THEN 128 WHEN 12 THEN 256 WHEN 13 THEN 512 \
+            ELSE CASE WHEN lockouts.failures < 4 THEN 0 ELSE 900 END END END, \
+        delayed_at = CASE WHEN lockouts.last_at > ?5 AND lockouts.failures >= 4 THEN ?4 ELSE lockouts.delayed_at END, \
+        last_at = ?4 \
+        WHERE lockouts.blocked_until <= ?4 AND lockouts.failures < ?6 \
+        RETURNING failures";
+    RESERVE_DEVICE = "INSERT INTO lockouts (account, device, failures, blocked_until, last_at) \
+        VALUES (?1, ?2, 1, ?3, ?3) \
+        ON CONFLICT (account, device) DO UPDATE SET failures = lockouts.failures + 1, last_at = ?3 \
+        WHERE lockouts.failures < ?4 \
+        RETURNING failures";
+    BUCKET = "SELECT failures, blocked_until, last_at FROM lockouts WHERE account = ?1 AND device = ?2";
+    /// Undoes a reservation. What others have reserved since stays, and so does their wait.
+    GIVE_BACK = "UPDATE lockouts SET failures = failures - 1, \
+        blocked_until = CASE WHEN failures = ?3 AND last_at = ?4 THEN ?4 ELSE blocked_until END \
+        WHERE account = ?1 AND device = ?2 AND failures > 0 RETURNING failures";
+    CLEAR = "UPDATE lockouts SET failures = 0, blocked_until = 0 \
+        WHERE account = ?1 AND device IN (?2, ?3) AND failures > 0";
+    /// One row for all attempts with the same key, however many there are.
+    NOTE = "INSERT INTO login_attempts (id, key, user_id, reason, address, network, user_agent, attempts, first_at, last_at) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?8) \
+        ON CONFLICT (key) DO UPDATE SET attempts = login_attempts.attempts + 1, last_at = ?8, address = excluded.address \
+        RETURNING attempts";
+    FORGET_LOCKOUTS = "DELETE FROM lockouts WHERE (account, device) IN (SELECT account, device FROM lockouts \
+        WHERE last_at <= ?1 AND (failures = 0 OR (device = ?2 AND failures < ?3) OR (device <> ?2 AND last_at <= ?4)) \
+        LIMIT 1000)";
+    COUNT_LOCKOUTS = "SELECT count(*) FROM lockouts";
+    /// The fewest failures first, and of those the oldest.
+    CROP_LOCKOUTS = "DELETE FROM lockouts WHERE (account, device) IN \
+        (SELECT account, device FROM lockouts ORDER BY failures, last_at LIMIT ?1)";
+    FORGET_ATTEMPTS = "DELETE FROM login_attempts WHERE id IN \
+        (SELECT id FROM login_attempts WHERE last_at <= ?1 LIMIT 1000)";
+    COUNT_ATTEMPTS = "SELECT count(*) FROM login_attempts";
+    /// Those without an account first, then those that nothing was verified for, and of each the oldest.
+    CROP_ATTEMPTS = "DELETE FROM login_attempts WHERE id IN (SELECT id FROM login_attempts \
+        ORDER BY CASE WHEN user_id IS NULL THEN 0 WHEN reason = 'locked' THEN 1 ELSE 2 END, id LIMIT ?1)";
+}
+
+/// How many failures in a row that makes, this one included, or `None` when the attempt is refused.
+pub(super) async fn reserve(db: &Db, bucket: &BucketId, now: Timestamp) -> Result<Option<i64>, DbError> {
+    let (account, device) = (&bucket.account, &bucket.device);
+    let failures = |row: &Row<'_>| row.get(0);
+    match bucket.kind() {
+        Kind::Device => {
+            db.write_cas(&RESERVE_DEVICE, &params![account, device, now, DEVICE_CEILING], failures).await
+        }
+        Kind::Everybody => {
+            let forgotten = now.minus(MEMORY);
+            let params = params![account, device, bucket.user, now, forgotten, CEILING];
+            db.write_cas(&RESERVE_EVERYBODY, &params, failures).await
+        }
+    }
+}
+
+pub(super) async fn bucket(db: &Db, bucket: &BucketId) -> Result<Option<Bucket>, DbError> {
+    db.read_one(&BUCKET, &params![bucket.account, bucket.device], |row| {
+        Ok(Bucket { failures: row.get(0)?, blocked_until: row.get(1)?, last_at: row.get(2)? })
+    })
+    .await
+}
+
+pub(super) async fn give_back(
+    db: &Db,
+    bucket: &BucketId,
+    failures: i64,
+    reserved_at: Timestamp,
+) -> Result<(), DbError> {
+    let params = params![bucket.account, bucket.device, failures, reserved_at];
+    db.write_cas(&GIVE_BACK, &params, |row| row.get::<i64>(0)).await.map(|_| ())
+}
+
+/// Forgets the failures of these buckets of an account; whether there were any.
+pub(super) fn clear(tx: &mut WriteTx<'_>, one: &BucketId, other: &BucketId) -> Result<bool, DbError> {
+    Ok(tx.execute(&CLEAR, &params![one.account, one.device, other.device])? > 0)
+}
+
+/// A row of `login_attempts`, as it is written.
+pub(super) struct Note<'a> {
+    pub(super) id: AttemptId,
+    pub(super) key: TokenHash,
+    pub(super) user: Option<UserId>,
+    pub(super) reason: Reason,
+    pub(super) address: Option<String>,
+    pub(super) network: Option<String>,
+    pub(super) user_agent: Option<&'a str>,
+    pub(super) at: Timestamp,
+}
+
+macro_rules! note_params {
+    ($note:expr) => {
+        params![
+            $note.id,
+            $note.key,
+            $note.user,
+            $note.reason.name(),
+            $note.address,
+            $note.network,
+            $note.user_agent,
+            $note.at
+        ]
+    };
+}
+
+pub(super) fn note(tx: &mut WriteTx<'_>, note: &Note<'_>) -> Result<(), DbError> {
+    tx.execute(&NOTE, &note_params!(note)).map(|_| ())
+}
+
+/// The same as a transaction of its own.
+pub(super) async fn note_alone(db: &Db, note: &Note<'_>) -> Result<(), DbError> {
+    db.write_cas(&NOTE, &note_params!(note), |row| row.get::<i64>(0)).await.map(|_| ())
+}
+
+/// Forgets buckets whose time is over, a thousand at a time; how many.
+///
+/// A closed bucket of everybody stays: waiting does not open it. The failures of a device stay as long as its cookie.
+pub(super) fn forget_lockouts(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<u64, DbError> {
+    let (forgotten, expired) = (now.minus(MEMORY), now.minus(LIFETIME));
+    let params = params![forgotten, EVERYBODY, CEILING, expired];
+    tx.execute(&FORGET_LOCKOUTS, &params)
+}
+
+pub(super) fn count_lockouts(tx: &mut ReadTx<'_>) -> Result<i64, DbError> {
+    tx.query_one(&COUNT_LOCKOUTS, &[], |row| row.get(0))
+}
+
+pub(super) fn crop_lockouts(tx: &mut WriteTx<'_>, rows: i64) -> Result<u64, DbError> {
+    tx.execute(&CROP_LOCKOUTS, &params![rows])
+}
+
+pub(super) fn forget_attempts(tx: &mut WriteTx<'_>, before: Timestamp) -> Result<u64, DbError> {
+    tx.execute(&FORGET_ATTEMPTS, &params![before])
+}
+
+pub(super) fn count_attempts(tx: &mut ReadTx<'_>) -> Result<i64, DbError> {
+    tx.query_one(&COUNT_ATTEMPTS, &[], |row| row.get(0))
+}
+
+pub(super) fn crop_attempts(tx: &mut WriteTx<'_>, rows: i64) -> Result<u64, DbError> {
+    tx.execute(&CROP_ATTEMPTS, &params![rows])
+}
