@@ -7,6 +7,7 @@ use gatepost_db::Db;
 use gatepost_kernel::{Clock, Random};
 
 use crate::access::SecondFactorRoles;
+use crate::api_keys::ApiKeys;
 use crate::attempts::Attempts;
 use crate::audit::Act;
 use crate::config::Config;
@@ -43,6 +44,8 @@ pub struct Parts {
     pub outbox: Outbox,
     /// Who is behind an access token.
     pub identities: Identities,
+    /// Who is behind an API key.
+    pub api_keys: ApiKeys,
     /// The one mint.
     pub mint: Mint,
     /// How often clients may ask.
@@ -142,7 +145,9 @@ impl App {
         };
         let successors = master.derive("gatepost refresh successors");
         let mint = Mint::new(settings, keys.clone(), successors, clock.clone(), random.clone());
+        let keyed_roles = second_factor_roles.clone();
         let identities = Identities::new(db.clone(), keys.clone(), config.users.cache, second_factor_roles);
+        let api_keys = ApiKeys::new(db.clone(), identities.clone(), config.users.cache, keyed_roles);
         let limits = Limits::new(config.limits.clone(), db.clone())?;
         let cookies = CookieJar::new(&issuer);
         let outbox = Outbox::new(master.derive("gatepost outbox"), random.clone());
@@ -162,6 +167,7 @@ impl App {
             schedule,
             outbox,
             identities,
+            api_keys,
             mint,
             limits,
             cookies,

@@ -36,6 +36,7 @@ pub static FEATURES: &[Feature] = features! {
     access    owns ["user_roles"]
     sessions  owns ["sessions", "refresh_families"]
     attempts  owns ["lockouts", "login_attempts"]
+    api_keys  owns ["api_keys"]
     sign_in   owns []
     sign_up   owns ["setup_link"]
     // order: end
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(crate::sign_in::routes())
         .merge(crate::accounts::routes())
         .merge(crate::access::routes())
+        .merge(crate::api_keys::routes())
         .merge(crate::keys::routes())
 }
 
@@ -76,5 +78,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(9, "outbox", "0009_outbox"),
         migration!(10, "limits", "0010_limits"),
         migration!(11, "attempts", "0011_attempts"),
+        migration!(12, "api_keys", "0012_api_keys"),
     ],
 };

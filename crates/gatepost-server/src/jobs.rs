@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatepost_db::DbError;
 
 use crate::app::App;
-use crate::{accounts, attempts, keys, sessions};
+use crate::{accounts, api_keys, attempts, keys, sessions};
 
 /// How soon this node knows what another one, or a command beside it, did to the keys.
 const WATCH_KEYS: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ pub async fn run(app: App) {
     );
 }
 
-/// Forgets tombstones and sessions whose time is over.
+/// Forgets tombstones, sessions and API keys whose time is over.
 ///
 /// # Errors
 /// What the database says.
@@ -64,6 +64,7 @@ pub async fn forget(app: &App) -> Result<(), DbError> {
     app.db.write(move |tx| accounts::purge(tx, now)).await?;
     // In portions, so that no sign-in waits for a large one.
     while app.db.write(move |tx| sessions::purge(tx, now)).await? > 0 {}
+    while app.db.write(move |tx| api_keys::purge(tx, now)).await? > 0 {}
     Ok(())
 }
 

@@ -17,6 +17,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod api_keys;
 pub mod app;
 pub mod attempts;
 pub mod audit;

@@ -4,6 +4,8 @@
 
 #[path = "../src/accounts/tests.rs"]
 mod accounts;
+#[path = "../src/api_keys/tests.rs"]
+mod api_keys;
 #[path = "../src/attempts/tests.rs"]
 mod attempts;
 #[path = "../src/keys/tests.rs"]

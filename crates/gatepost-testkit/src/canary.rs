@@ -84,6 +84,8 @@ impl Secrets {
                         ("access_token", Some(text)) => self.note("access token", text),
                         ("refresh_token", Some(text)) => self.note("refresh token", text),
                         ("token", Some(text)) => self.note("token", text),
+                        // Elsewhere a `key` is the id of one.
+                        ("key", Some(text)) if text.starts_with("gpk_") => self.note("API key", text),
                         _ => self.note_in(member),
                     }
                 }

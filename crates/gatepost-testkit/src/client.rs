@@ -61,6 +61,13 @@ impl Call {
         self
     }
 
+    /// With this API key, in the header of its own.
+    #[must_use]
+    pub fn api_key(self, key: &str) -> Self {
+        self.watch.secrets.note("API key", key);
+        self.header(HeaderName::from_static("x-api-key"), key)
+    }
+
     /// With this header, in place of one of the same name.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {

@@ -113,6 +113,14 @@ impl Node {
         self.put("/api/v1/users/me/password").bearer(access_token).json(&body).send().await
     }
 
+    /// Makes an API key for somebody who signed in a moment ago.
+    pub async fn api_key(&self, owner: &Persona, scopes: &[&str]) -> String {
+        let body = json!({ "name": "a program", "scopes": scopes });
+        let answer = self.post("/api/v1/api-keys").bearer(&owner.access_token).json(&body).send().await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["key"].as_str().unwrap().to_owned()
+    }
+
     /// Signs out with an access token.
     pub async fn logout(&self, access_token: &str) -> Answer {
         self.post("/api/v1/auth/logout").bearer(access_token).send().await

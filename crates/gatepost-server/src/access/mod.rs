@@ -37,6 +37,11 @@ pub const ADMIN: &str = "admin";
 const ADMIN_PERMISSIONS: &[&str] =
     &["audit:read", "roles:assign", "roles:read", "roles:write", "users:delete", "users:read", "users:write"];
 
+/// Whether this names a permission.
+pub fn is_permission(name: &str) -> bool {
+    ADMIN_PERMISSIONS.contains(&name)
+}
+
 /// What these roles add up to.
 pub fn rights(mut roles: Vec<String>) -> Rights {
     roles.sort();

@@ -13,7 +13,7 @@ use super::profile::{Patch, ProfileChange, ProfileInput};
 use super::{Error, living, sql, who_holds};
 use crate::app::App;
 use crate::audit::{self, Act, Event, Origin};
-use crate::http::{Caller, Preconditions, Rights};
+use crate::http::{Caller, Preconditions, Principal, Rights};
 use crate::ids::UserId;
 
 /// An account as its owner and administrators see it.
@@ -89,6 +89,8 @@ impl UserBody {
 }
 
 /// Read your own account
+///
+/// With an API key, `roles` is empty and `permissions` are those that the key reaches now.
 #[utoipa::path(
     get,
     path = "/api/v1/users/me",
@@ -99,10 +101,10 @@ impl UserBody {
         (status = 304, description = "`If-None-Match` names the current version"),
         (status = 401, body = Problem, description = "`invalid_token`"),
     ),
-    security(("bearer" = []), ("password" = [])),
+    security(("bearer" = []), ("password" = []), ("api_key" = [])),
 )]
-pub(super) async fn get(caller: Caller, preconditions: Preconditions) -> Response {
-    preconditions.answer(caller.user.version, || UserBody::new(&caller.user, &caller.rights))
+pub(super) async fn get(caller: Principal, preconditions: Preconditions) -> Response {
+    preconditions.answer(caller.user().version, || UserBody::new(caller.user(), caller.rights()))
 }
 
 /// A change of one's own profile: absent leaves a field, `null` clears it.

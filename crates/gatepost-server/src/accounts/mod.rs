@@ -4,8 +4,9 @@
 //! * An address, a username and a phone number belong to at most one living account. A unique index on the canonical
 //!   form decides, never a look beforehand; the original spelling is kept for display and for sending.
 //! * The id is what everything else refers to. An address that is freed and registered again belongs to a new id.
-//! * `auth_epoch` counts up with every event after which no earlier credential may work. This feature knows no
-//!   session: later features compare epochs.
+//! * `auth_epoch` counts up with every event after which no earlier sign-in may work, `standing_epoch` with those after
+//!   which nothing may work that the account handed out. This feature knows no session and no key: later features compare
+//!   epochs.
 //! * A deleted account is a tombstone for seven days: without canonical names, unusable, then purged.
 
 mod create;
@@ -27,6 +28,7 @@ use crate::http::storage_problem;
 use crate::ids::UserId;
 
 pub use create::{NewUser, create};
+pub(crate) use identifiers::one_line;
 pub use identifiers::{
     AvatarUrl, Bio, Country, DeviceName, Email, IdentifierError, LoginIdentifier, PersonName, PhoneNumber,
     Username,

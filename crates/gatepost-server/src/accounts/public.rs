@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::model::User;
 use crate::app::App;
-use crate::http::{Caller, storage_problem};
+use crate::http::{Principal, storage_problem};
 use crate::ids::UserId;
 
 /// An account as other users see it: no address, no phone number, no roles, no times.
@@ -41,11 +41,11 @@ impl From<User> for PublicUser {
         (status = 401, body = Problem, description = "`invalid_token`"),
         (status = 404, body = Problem, description = "`not_found`"),
     ),
-    security(("bearer" = []), ("password" = [])),
+    security(("bearer" = []), ("password" = []), ("api_key" = [])),
 )]
 pub(super) async fn get(
     State(app): State<App>,
-    _caller: Caller,
+    _caller: Principal,
     Path(id): Path<UserId>,
 ) -> ApiResult<Json<PublicUser>> {
     let found = app.db.read(move |tx| super::by_id(tx, id)).await.map_err(storage_problem)?;

@@ -41,7 +41,8 @@ statements! {
         "UPDATE users SET username = ?2, username_canonical = ?3, phone_number = ?4, phone_canonical = ?4, ",
         "first_name = ?5, last_name = ?6, bio = ?7, avatar_url = ?8, country = ?9, ",
         "version = version + 1, updated_at = ?10 WHERE id = ?1 AND deleted_at IS NULL RETURNING ", user_columns!(""));
-    SET_ACTIVE = "UPDATE users SET is_active = ?2, auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?3 \
+    SET_ACTIVE = "UPDATE users SET is_active = ?2, auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?3, \
+        standing_epoch = standing_epoch + CASE WHEN ?2 THEN 0 ELSE 1 END \
         WHERE id = ?1 AND deleted_at IS NULL AND is_active <> ?2";
     SIGNED_IN = concat!(
         "UPDATE users SET last_login_at = ?2, version = version + 1 WHERE id = ?1 RETURNING ", user_columns!(""));
@@ -58,7 +59,8 @@ statements! {
         WHERE id = ?1 AND awaiting_approval AND deleted_at IS NULL";
     TOUCH = "UPDATE users SET version = version + 1, updated_at = ?2 WHERE id = ?1";
     BURY = "UPDATE users SET email_canonical = NULL, username_canonical = NULL, phone_canonical = NULL, \
-        is_active = FALSE, auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?2, deleted_at = ?2 \
+        is_active = FALSE, auth_epoch = auth_epoch + 1, standing_epoch = standing_epoch + 1, version = version + 1, \
+        updated_at = ?2, deleted_at = ?2 \
         WHERE id = ?1 AND deleted_at IS NULL";
     PURGE = "DELETE FROM users WHERE deleted_at < ?1";
 }

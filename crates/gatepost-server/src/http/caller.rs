@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use gatepost_db::{DbError, ReadTx};
-use gatepost_kernel::Timestamp;
-use gatepost_problem::{BearerToken, Problem, request_id};
+use gatepost_kernel::{Secret, Timestamp};
+use gatepost_problem::{BearerToken, Problem, ProblemType, request_id};
 use http::header::USER_AGENT;
 use http::request::Parts;
 
-use super::{ClientAddress, SignedInUser};
+use super::{ClientAddress, Credential, SignedInUser};
+use crate::api_keys::KeyIdentity;
 use crate::app::App;
 use crate::audit::Origin;
 use crate::sessions::{self, Identity};
@@ -25,7 +26,8 @@ pub struct Rights {
     pub permissions: Vec<String>,
 }
 
-/// The signed-in user behind a request. A handler that takes one answers 401 to everybody else.
+/// The signed-in user behind a request. A handler that takes one answers 401 to everybody else, and 403 to the API keys of
+/// users: see [`Principal`](super::Principal) for operations that those may call, too.
 ///
 /// What it says was true when the request began: the account is active, its session lives, and its rights are those of
 /// the database.
@@ -81,8 +83,8 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let token = BearerToken::from_headers(&parts.headers)?.ok_or_else(Problem::unauthenticated)?;
-        Self::authenticate(parts, app, &token).await
+        let caller = <Self as OptionalFromRequestParts<App>>::from_request_parts(parts, app).await?;
+        caller.ok_or_else(Problem::unauthenticated)
     }
 }
 
@@ -91,9 +93,55 @@ impl OptionalFromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, Problem> {
-        match BearerToken::from_headers(&parts.headers)? {
-            Some(token) => Self::authenticate(parts, app, &token).await.map(Some),
+        match Credential::from_headers(&parts.headers)? {
+            Some(Credential::AccessToken(token)) => Self::authenticate(parts, app, &token).await.map(Some),
+            Some(Credential::ApiKey(key)) => Err(api_key_reaches_nothing(parts, app, &key).await),
             None => Ok(None),
+        }
+    }
+}
+
+/// The living API key of a request, if it brings one.
+pub(super) async fn api_key_of(parts: &Parts, app: &App) -> Result<Option<Arc<KeyIdentity>>, Problem> {
+    match Credential::from_headers(&parts.headers)? {
+        Some(Credential::ApiKey(key)) => authenticate_key(parts, app, &key).await.map(Some),
+        Some(Credential::AccessToken(_)) | None => Ok(None),
+    }
+}
+
+async fn authenticate_key(
+    parts: &Parts,
+    app: &App,
+    key: &Secret<String>,
+) -> Result<Arc<KeyIdentity>, Problem> {
+    let identity = app.api_keys.authenticate(key.expose(), app.clock.now()).await?;
+    if let Some(log) = parts.extensions.get::<SignedInUser>() {
+        log.set(identity.user.id);
+        log.set_api_key(identity.id);
+    }
+    Ok(identity)
+}
+
+/// What an API key hears where only a session will do: 403 when it lives, for its owner is known and may not do this with
+/// it, and 401 when it does not.
+async fn api_key_reaches_nothing(parts: &Parts, app: &App, key: &Secret<String>) -> Problem {
+    match authenticate_key(parts, app, key).await {
+        Ok(_) => Problem::new(ProblemType::InsufficientScope)
+            .detail("An API key does not reach this operation: its owner has to sign in."),
+        Err(problem) => problem,
+    }
+}
+
+/// For an operation that reads its credential itself and that API keys do not reach: it refuses them, and nobody else.
+pub struct NotByApiKey;
+
+impl FromRequestParts<App> for NotByApiKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match Credential::from_headers(&parts.headers)? {
+            Some(Credential::ApiKey(key)) => Err(api_key_reaches_nothing(parts, app, &key).await),
+            Some(Credential::AccessToken(_)) | None => Ok(Self),
         }
     }
 }

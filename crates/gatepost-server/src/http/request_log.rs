@@ -1,8 +1,8 @@
 //! One event and two metrics for each request, and nothing else: whoever merely passes an error on logs nothing.
 //!
 //! What is logged is a list, not a filter: the method, the route's template (never the path or the query, which
-//! may carry a token), the status, the latency, the client's address, the request id, the signed-in user's id
-//! and the causes of a failure or a refusal, which the client is not told.
+//! may carry a token), the status, the latency, the client's address, the request id, the signed-in user's id, that of
+//! the API key if one was used, and the causes of a failure or a refusal, which the client is not told.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -15,17 +15,22 @@ use http::{Method, StatusCode};
 use metrics::{Counter, Histogram};
 
 use super::client_address::ClientAddress;
-use crate::ids::UserId;
+use crate::ids::{ApiKeyId, UserId};
 
 /// Where whoever authenticates a request leaves the user's id for the log. It is in every request's extensions.
 #[derive(Clone, Debug, Default)]
-pub struct SignedInUser(Arc<OnceLock<UserId>>);
+pub struct SignedInUser(Arc<(OnceLock<UserId>, OnceLock<ApiKeyId>)>);
 
 impl SignedInUser {
     /// Leaves the id. The first one counts.
     pub fn set(&self, user: UserId) {
         // A second extractor of the same request finds the same user.
-        self.0.get_or_init(|| user);
+        self.0.0.get_or_init(|| user);
+    }
+
+    /// Leaves the id of the API key that speaks for the user.
+    pub fn set_api_key(&self, key: ApiKeyId) {
+        self.0.1.get_or_init(|| key);
     }
 }
 
@@ -63,7 +68,8 @@ impl RequestLog {
         let method = method_name(entry.method);
         self.count(method, route, status, elapsed);
 
-        let user = entry.user.0.get().map(tracing::field::display);
+        let (user, key) = &*entry.user.0;
+        let (user, key) = (user.get().map(tracing::field::display), key.get().map(tracing::field::display));
         let code = extensions.get::<Code>().map(|code| code.0);
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         // A level is part of a call site, so there is one call for each.
@@ -78,6 +84,7 @@ impl RequestLog {
                     client = %entry.client.0,
                     request_id = entry.request_id,
                     user_id = user,
+                    api_key_id = key,
                     code,
                     $error,
                     "request"

@@ -8,7 +8,10 @@ use axum::routing::get;
 use bytes::Bytes;
 use gatepost_problem::{OAuthError, Problem, method_not_allowed, not_found};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use utoipa::openapi::security::{Flow, Http, HttpAuthScheme, OAuth2, Password, Scopes, SecurityScheme};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Flow, Http, HttpAuthScheme, OAuth2, Password, Scopes, SecurityScheme,
+};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
@@ -46,6 +49,7 @@ fn parts() -> (Router<App>, OpenApi) {
     document = description;
     SecuritySchemes.modify(&mut document);
     RateLimits.modify(&mut document);
+    ApiKeysAreRefused.modify(&mut document);
     ProblemsHaveTheirType.modify(&mut document);
     (routes, document)
 }
@@ -85,6 +89,9 @@ impl Modify for SecuritySchemes {
         let password =
             Flow::Password(Password::with_refresh_url("/oauth/token", Scopes::new(), "/oauth/token"));
         components.add_security_scheme("password", SecurityScheme::OAuth2(OAuth2::new([password])));
+        let header = "An API key from `/api/v1/api-keys`. `Authorization: Bearer gpk_…` does as well.";
+        let api_key = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", header));
+        components.add_security_scheme("api_key", SecurityScheme::ApiKey(api_key));
     }
 }
 
@@ -117,6 +124,43 @@ impl Modify for RateLimits {
             });
         }
     }
+}
+
+/// An operation for sessions answers 403 to an API key. Said here once, and not at every operation.
+struct ApiKeysAreRefused;
+
+impl Modify for ApiKeysAreRefused {
+    fn modify(&self, document: &mut OpenApi) {
+        const REFUSED: &str = "`insufficient_scope`: an API key does not reach this operation";
+        for operation in operations(document) {
+            let takes = |scheme: &str| {
+                let ways = operation.security.iter().flatten();
+                // The type shows its content only as JSON.
+                ways.filter_map(|way| serde_json::to_value(way).ok()).any(|way| way.get(scheme).is_some())
+            };
+            if !takes("bearer") || takes("api_key") {
+                continue;
+            }
+            match operation.responses.responses.get_mut("403") {
+                Some(RefOr::T(response)) => response.description.push_str(&format!("; {REFUSED}")),
+                Some(RefOr::Ref(_)) => {}
+                None => {
+                    let body = Content::new(Some(Ref::from_schema_name("Problem")));
+                    let refused =
+                        ResponseBuilder::new().description(REFUSED).content("application/json", body);
+                    operation.responses.responses.insert("403".to_owned(), refused.build().into());
+                }
+            }
+        }
+    }
+}
+
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+    document.paths.paths.values_mut().flat_map(|item| {
+        [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete]
+            .into_iter()
+            .flatten()
+    })
 }
 
 /// Problems are `application/problem+json` (RFC 9457). Said here once, and not at every answer of every operation.

@@ -76,6 +76,9 @@ use Counted::{Against, Exempt};
 #[rustfmt::skip]
 pub static ROUTES: &[(&str, &str, Counted)] = &[
     ("GET",    "/.well-known/jwks.json",             Against(Limit::General)),
+    ("GET",    "/api/v1/api-keys",                   Against(Limit::General)),
+    ("POST",   "/api/v1/api-keys",                   Against(Limit::General)),
+    ("DELETE", "/api/v1/api-keys/{id}",              Against(Limit::General)),
     ("POST",   "/api/v1/auth/login",                 Against(Limit::Login)),
     ("POST",   "/api/v1/auth/logout",                Against(Limit::General)),
     ("POST",   "/api/v1/auth/refresh",               Against(Limit::Refresh)),

@@ -191,7 +191,7 @@ impl Identities {
         user: UserId,
         session: SessionId,
     ) -> Result<Option<Arc<Identity>>, DbError> {
-        let stamp = self.stamp(user).load(Ordering::Acquire);
+        let stamp = self.stamp_of(user);
         if let Some(cache) = &self.0.sessions
             && let Some(entry) = cache.get(&session)
             && entry.stamp == stamp
@@ -229,6 +229,12 @@ impl Identities {
         now: Timestamp,
     ) -> Result<(UserId, SessionId), AuthenticationError> {
         self.verify(token, now).await.map(|verified| (verified.user, verified.session))
+    }
+
+    /// How often this node was made to forget a user, or one who shares the stamp: what was read from the database before
+    /// this changed is out of date.
+    pub(crate) fn stamp_of(&self, user: UserId) -> u64 {
+        self.stamp(user).load(Ordering::Acquire)
     }
 
     fn stamp(&self, user: UserId) -> &AtomicU64 {

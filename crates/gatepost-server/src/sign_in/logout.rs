@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::audit::Origin;
-use crate::http::storage_problem;
+use crate::http::{NotByApiKey, storage_problem};
 use crate::sessions::{self, RefreshToken};
 
 /// What to sign out with when there is no access token, or it has expired.
@@ -44,6 +44,7 @@ pub(super) struct Request {
 pub(super) async fn handler(
     State(app): State<App>,
     origin: Origin,
+    _: NotByApiKey,
     bearer: Option<BearerToken>,
     OptionalJson(request): OptionalJson<Request>,
 ) -> ApiResult<Response> {

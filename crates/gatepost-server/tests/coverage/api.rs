@@ -88,6 +88,12 @@ impl Operation<'_> {
         }
     }
 
+    /// Whether it says that API keys may call it.
+    pub(crate) fn takes_api_keys(&self) -> bool {
+        let ways = self.node.get("security").and_then(Value::as_array);
+        ways.is_some_and(|ways| ways.iter().any(|way| way.get("api_key").is_some()))
+    }
+
     /// The statuses that it says it answers.
     pub(crate) fn statuses(&self) -> BTreeMap<u16, &Value> {
         let responses = self.node["responses"].as_object().unwrap();

@@ -50,8 +50,16 @@ async fn call(app: &TestApp, api: &Api, operation: &Operation<'_>) -> gatepost_t
         let body = api.example(register).unwrap().value;
         Some(Persona::of(&app.post(register.path).json(body).send().await))
     };
-    let id = person.as_ref().map_or("", |person| &person.id);
-    let mut request = app.call(operation.method.clone(), &operation.path.replace("{id}", id));
+    let id = match &person {
+        Some(person) if operation.id == "api_keys_revoke" => {
+            app.api_key(person, &[]).await;
+            let keys = app.get("/api/v1/api-keys").bearer(&person.access_token).send().await.json();
+            keys["data"][0]["id"].as_str().unwrap().to_owned()
+        }
+        Some(person) => person.id.clone(),
+        None => String::new(),
+    };
+    let mut request = app.call(operation.method.clone(), &operation.path.replace("{id}", &id));
     if let (Some(person), Some(_)) = (&person, operation.node.get("security")) {
         request = request.bearer(&person.access_token);
     }

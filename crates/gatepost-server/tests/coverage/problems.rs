@@ -7,9 +7,9 @@ use axum::Router;
 use axum::routing::get;
 use gatepost_db::{DbError, Statement, params};
 use gatepost_problem::{OAuthCode, ProblemType};
-use gatepost_server::http::{HttpParts, finish, storage_problem};
+use gatepost_server::http::{HttpParts, Principal, finish, storage_problem};
 use gatepost_testkit::{Answer, PASSWORD, TestApp, on_each_db};
-use http::header::{HOST, IF_MATCH};
+use http::header::{AUTHORIZATION, HOST, IF_MATCH};
 use http_body_util::BodyExt as _;
 use serde_json::json;
 use tower::ServiceExt as _;
@@ -57,6 +57,24 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
             app.delete(ME).bearer(token).send().await
         }
         ProblemType::InvalidAccessToken => app.me("none").await,
+        ProblemType::InsufficientScope => {
+            patch(json!({}))
+                .header(AUTHORIZATION, &format!("Bearer {}", app.api_key(&user, &[]).await))
+                .send()
+                .await
+        }
+        ProblemType::Conflict => {
+            for _ in 0..50 {
+                app.api_key(&user, &[]).await;
+            }
+            let one_more = json!({ "name": "one more", "scopes": [] });
+            app.post("/api/v1/api-keys").bearer(token).json(&one_more).send().await
+        }
+        ProblemType::Forbidden => {
+            let guarded = |caller: Principal| async move { caller.require("audit:read") };
+            let routes = Router::new().route("/", get(guarded)).with_state(app.app.clone());
+            on_its_own(app, routes, &format!("Bearer {token}")).await
+        }
         ProblemType::InvalidCurrentPassword => {
             let body = json!({ "current_password": "another password", "new_password": "seven boats in the harbour" });
             app.put("/api/v1/users/me/password").bearer(token).json(&body).send().await
@@ -118,14 +136,11 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
         | ProblemType::LinkRequired
         | ProblemType::LastCredential
         | ProblemType::ProviderUnavailable => return ComesWith("social sign-in"),
-        ProblemType::Forbidden => return ComesWith("administration"),
         ProblemType::NotOwner => return ComesWith("tasks and items"),
-        ProblemType::InsufficientScope => return ComesWith("API keys"),
         ProblemType::SignupDisabled | ProblemType::EmailNotVerified | ProblemType::AwaitingApproval => {
             return ComesWith("the modes of sign-up");
         }
         ProblemType::CsrfRejected => return ComesWith("the hosted pages"),
-        ProblemType::Conflict => return ComesWith("roles that can be made and deleted"),
         ProblemType::IdempotencyMismatch => return ComesWith("idempotency keys"),
         ProblemType::TooManyAttempts => {
             // Five wrong passwords are free; the sixth waits.
@@ -154,8 +169,17 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
 /// What a client hears when a handler hands on an error of the storage.
 async fn refused_by_storage(app: &TestApp, error: fn() -> DbError) -> Answer {
     let routes = Router::new().route("/", get(move || async move { storage_problem(error()) }));
+    on_its_own(app, routes, "Basic bm9ib2R5Og==").await
+}
+
+/// The answer of a route that the application does not have.
+async fn on_its_own(app: &TestApp, routes: Router, authorization: &str) -> Answer {
     let routes = finish(routes, HttpParts::new(app.app.clock.clone(), app.app.random.clone()));
-    let request = http::Request::get("/").header(HOST, "localhost").body(axum::body::Body::empty()).unwrap();
+    let request = http::Request::get("/")
+        .header(HOST, "localhost")
+        .header(AUTHORIZATION, authorization)
+        .body(axum::body::Body::empty())
+        .unwrap();
     let (head, body) = routes.oneshot(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Answer { status: head.status.as_u16(), headers: head.headers, body }
@@ -206,7 +230,8 @@ fn assert_shape(answer: &Answer, kind: ProblemType, anchors: &BTreeSet<String>) 
         assert!(members.contains(&name.as_str()), "{kind} has a member {name} that is documented nowhere");
     }
     assert!(!matches!(answer.status, 429 | 503) || !answer.header("retry-after").is_empty(), "{kind}");
-    assert_eq!(answer.status == 401, !answer.header("www-authenticate").is_empty(), "{kind}");
+    let challenged = answer.status == 401 || kind == ProblemType::InsufficientScope;
+    assert_eq!(challenged, !answer.header("www-authenticate").is_empty(), "{kind}");
 }
 
 /// The ids on the page of problems.

@@ -24,6 +24,7 @@ pub use self::address::Email;
 pub use self::country::Country;
 pub use self::login::LoginIdentifier;
 pub use self::phone::PhoneNumber;
+pub(crate) use self::profile::one_line;
 pub use self::profile::{AvatarUrl, Bio, DeviceName, PersonName};
 pub use self::username::Username;
 
@@ -36,7 +37,7 @@ pub struct IdentifierError {
 }
 
 impl IdentifierError {
-    pub(super) const fn new(code: &'static str, detail: &'static str) -> Self {
+    pub(crate) const fn new(code: &'static str, detail: &'static str) -> Self {
         Self { code, detail }
     }
 

@@ -39,7 +39,7 @@ impl PersonName {
     pub fn parse(text: &str) -> Result<Self, IdentifierError> {
         const TOO_LONG: IdentifierError =
             IdentifierError::new("too_long", "A name has at most 100 characters.");
-        line(text, 100, TOO_LONG).map(Self)
+        one_line(text, 100, TOO_LONG).map(Self)
     }
 
     /// The name.
@@ -57,7 +57,7 @@ impl DeviceName {
     pub fn parse(text: &str) -> Result<Self, IdentifierError> {
         const TOO_LONG: IdentifierError =
             IdentifierError::new("too_long", "A device name has at most 64 characters.");
-        line(text, 64, TOO_LONG).map(Self)
+        one_line(text, 64, TOO_LONG).map(Self)
     }
 
     /// The name.
@@ -131,7 +131,11 @@ impl AvatarUrl {
 }
 
 /// One line of visible text.
-fn line(text: &str, longest: usize, too_long: IdentifierError) -> Result<String, IdentifierError> {
+pub(crate) fn one_line(
+    text: &str,
+    longest: usize,
+    too_long: IdentifierError,
+) -> Result<String, IdentifierError> {
     let text = bounded(text, longest, too_long)?;
     let is_foreign = |c: char| c.is_control() || is_line_break(c) || is_bidi_control(c);
     if text.contains(is_foreign) { Err(CHARACTERS) } else { Ok(text.to_owned()) }

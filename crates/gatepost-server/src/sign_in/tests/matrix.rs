@@ -13,6 +13,7 @@ enum Flow {
     RefreshForm,
     AccessToken,
     ChangePassword,
+    ApiKey,
 }
 
 /// What became of the account after it handed out its tokens.
@@ -25,7 +26,7 @@ enum State {
     Reenabled,
 }
 
-const FLOWS: [Flow; 7] = [
+const FLOWS: [Flow; 8] = [
     Flow::LoginByEmail,
     Flow::LoginByUsername,
     Flow::PasswordGrant,
@@ -33,12 +34,13 @@ const FLOWS: [Flow; 7] = [
     Flow::RefreshForm,
     Flow::AccessToken,
     Flow::ChangePassword,
+    Flow::ApiKey,
 ];
 const STATES: [State; 5] =
     [State::Active, State::Disabled, State::Deleted, State::PasswordChanged, State::Reenabled];
 
 impl Flow {
-    async fn attempt(self, node: &Node, user: &Persona) -> Answer {
+    async fn attempt(self, node: &Node, user: &Persona, key: &str) -> Answer {
         match self {
             Self::LoginByEmail => node.login(&user.email, PASSWORD).await,
             Self::LoginByUsername => node.login(&user.username, PASSWORD).await,
@@ -51,6 +53,7 @@ impl Flow {
                 node.token(&[("grant_type", "refresh_token"), ("refresh_token", &user.refresh_token)]).await
             }
             Self::AccessToken => node.me(&user.access_token).await,
+            Self::ApiKey => node.get("/api/v1/users/me").api_key(key).send().await,
             Self::ChangePassword => {
                 node.change_password(&user.access_token, PASSWORD, "CANARY lanterns over the quay").await
             }
@@ -62,7 +65,7 @@ impl Flow {
             Self::LoginByEmail | Self::LoginByUsername => (401, "invalid_credentials"),
             Self::PasswordGrant | Self::RefreshForm => (400, "invalid_grant"),
             Self::RefreshJson => (401, "invalid_refresh_token"),
-            Self::AccessToken | Self::ChangePassword => (401, "invalid_token"),
+            Self::AccessToken | Self::ChangePassword | Self::ApiKey => (401, "invalid_token"),
         }
     }
 
@@ -70,7 +73,11 @@ impl Flow {
     const fn proves_the_password(self) -> bool {
         match self {
             Self::LoginByEmail | Self::LoginByUsername | Self::PasswordGrant => true,
-            Self::RefreshJson | Self::RefreshForm | Self::AccessToken | Self::ChangePassword => false,
+            Self::RefreshJson
+            | Self::RefreshForm
+            | Self::AccessToken
+            | Self::ChangePassword
+            | Self::ApiKey => false,
         }
     }
 }
@@ -96,7 +103,9 @@ impl State {
     const fn lets_in(self, flow: Flow) -> bool {
         match self {
             Self::Active => true,
-            Self::Disabled | Self::Deleted | Self::PasswordChanged => false,
+            Self::Disabled | Self::Deleted => false,
+            // A key is no sign-in: it goes on.
+            Self::PasswordChanged => matches!(flow, Flow::ApiKey),
             Self::Reenabled => flow.proves_the_password(),
         }
     }
@@ -114,9 +123,10 @@ on_each_db! {
             for (number, flow) in FLOWS.into_iter().enumerate() {
                 for (place, node) in [(0, &*app), (1, &second)] {
                     let user = app.user(&format!("{}-{number}-{place}", format!("{state:?}").to_lowercase())).await;
+                    let key = app.api_key(&user, &[]).await;
                     state.bring_about(&app, &user).await;
                     let before = sessions(&app).await;
-                    let answer = flow.attempt(node, &user).await;
+                    let answer = flow.attempt(node, &user, &key).await;
                     if state.lets_in(flow) {
                         assert_eq!(answer.status, 200, "{flow:?} × {state:?}: {}", answer.text());
                     } else {
