@@ -64,6 +64,9 @@ impl Setup {
         if !is_set("password.hash.wait") {
             config.passwords.wait = std::time::Duration::from_secs(60);
         }
+        if !is_set("limits.redis_timeout") {
+            config.limits.redis_timeout = std::time::Duration::from_secs(60);
+        }
         // All tests come from one address. A test that is about limits says `limits.exempt` is empty.
         if !is_set("limits.exempt") {
             config.limits.exempt = ["0.0.0.0/0", "::/0"].map(|all| all.parse().unwrap()).into();

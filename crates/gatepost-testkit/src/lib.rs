@@ -26,12 +26,14 @@ mod canary;
 mod client;
 mod clock;
 mod persona;
+mod redis;
 
 pub use app::{Node, Setup, TestApp, master_key};
 pub use client::{Answer, Call};
 pub use clock::ManualClock;
 pub use gatepost_db::testing::Engine;
 pub use persona::{PASSWORD, Persona};
+pub use redis::RedisServer;
 
 /// Writes one test for both databases: `a_name::sqlite` and `a_name::postgres`. The argument may name how the application
 /// is set up: `async fn a_name(app: TestApp = |setup| setup.set("tokens.password_grant", "false")) { … }`.

@@ -3,6 +3,8 @@
 
 #[path = "binary/commands.rs"]
 mod commands;
+#[path = "binary/limits.rs"]
+mod limits;
 #[path = "binary/process.rs"]
 mod process;
 #[path = "binary/schema.rs"]

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use gatepost_kernel::Secret;
 use ipnet::IpNet;
@@ -37,6 +38,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "limits.redis_url",
         "'rediss://:password@redis.internal'",
         "Counts them in Redis or Valkey instead. While it does not answer, each node counts its part alone.",
+    ),
+    Setting::new(
+        "limits.redis_timeout",
+        "'50ms'",
+        "How long a request waits for Redis. The one that waits in vain makes the node count alone until Redis answers \
+         again.",
     ),
     Setting::new(
         "limits.nodes",
@@ -75,6 +82,8 @@ pub(crate) fn read(reader: &mut Reader<'_>, database: &DatabaseLocation) -> Limi
         enabled: reader.bool("limits.enabled"),
         exempt: reader.list("limits.exempt", network),
         store: store(reader, database),
+        redis_timeout: reader
+            .duration("limits.redis_timeout", Duration::from_millis(5)..=Duration::from_secs(5)),
         nodes: NonZeroU32::new(reader.integer("limits.nodes", 1..=1_000)).unwrap_or(NonZeroU32::MIN),
         login,
         register,
@@ -163,8 +172,6 @@ fn network(text: &str) -> Result<IpNet, Complaint> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -19,6 +19,8 @@ pub struct LimitsConfig {
     pub exempt: Vec<IpNet>,
     /// Where the sensitive limits count.
     pub store: StoreConfig,
+    /// The longest that a request waits for Redis.
+    pub redis_timeout: Duration,
     /// How many nodes serve together. What a node counts for itself is its part of the whole.
     pub nodes: NonZeroU32,
     /// Sign-ins with a password, by client address.
@@ -64,6 +66,7 @@ impl Default for LimitsConfig {
             enabled: true,
             exempt: Vec::new(),
             store: StoreConfig::Memory,
+            redis_timeout: Duration::from_millis(50),
             nodes: NonZeroU32::MIN,
             login: Rule::new(30, 5 * MINUTE).burst(10),
             register: Rule::new(10, HOUR),

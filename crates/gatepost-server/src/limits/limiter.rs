@@ -70,7 +70,8 @@ impl Limits {
             StoreConfig::Memory => None,
             StoreConfig::Database => Some(Store::Database(db)),
             StoreConfig::Redis(url) => {
-                Some(Store::Redis(Box::new(Redis::new(url).map_err(|_| NotARedisUrl)?)))
+                let redis = Redis::new(url, config.redis_timeout).map_err(|_| NotARedisUrl)?;
+                Some(Store::Redis(Box::new(redis)))
             }
         };
         let shared = store.map(|store| Shared {

@@ -10,8 +10,6 @@ use redis::{AsyncConnectionConfig, Client, RedisError, Script};
 use super::key::Key;
 use super::model::{Bucket, Decision, decided};
 
-/// The longest that a request waits for an answer.
-const PATIENCE: Duration = Duration::from_millis(50);
 /// The longest that a new connection may take, with its handshake and a first answer. Nobody waits for it.
 const CONNECT: Duration = Duration::from_secs(2);
 
@@ -19,6 +17,8 @@ const CONNECT: Duration = Duration::from_secs(2);
 pub(super) struct Redis {
     client: Client,
     script: Script,
+    /// The longest that a request waits for an answer.
+    patience: Duration,
     /// `None` from the first failure until a new connection has answered. So only the requests that are under way when it
     /// stops answering wait for it.
     connection: Mutex<Option<MultiplexedConnection>>,
@@ -43,9 +43,10 @@ pub(super) enum RedisFailure {
 
 impl Redis {
     /// A server that is not connected yet.
-    pub(super) fn new(url: &Secret<String>) -> Result<Self, RedisError> {
+    pub(super) fn new(url: &Secret<String>, patience: Duration) -> Result<Self, RedisError> {
         let client = Client::open(url.expose().as_str())?;
-        Ok(Self { client, script: Script::new(include_str!("take.lua")), connection: Mutex::new(None) })
+        let script = Script::new(include_str!("take.lua"));
+        Ok(Self { client, script, patience, connection: Mutex::new(None) })
     }
 
     /// Takes a token from each bucket, in order, until one has none.
@@ -56,7 +57,7 @@ impl Redis {
     ) -> Result<Vec<Decision>, RedisFailure> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let connection = connection.ok_or(RedisFailure::Away)?;
-        let answer = self.ask(connection, buckets, now, PATIENCE).await;
+        let answer = self.ask(connection, buckets, now, self.patience).await;
         if answer.is_err() {
             self.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
@@ -102,5 +103,23 @@ impl Redis {
             })
             .collect();
         if decisions.is_empty() { Err(RedisFailure::Strange) } else { Ok(decisions) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The TLS of the client finds its cryptography, and a peer that does not speak TLS is a failure like another.
+    #[tokio::test]
+    async fn a_peer_without_tls_is_refused_in_peace() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("rediss://:hunter2@127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let peer = tokio::spawn(async move { drop(listener.accept().await.unwrap()) });
+        let redis = Redis::new(&Secret::new(url), Duration::from_millis(50)).unwrap();
+        let failure = redis.connect().await.unwrap_err();
+        peer.await.unwrap();
+        assert!(matches!(failure, RedisFailure::Refused(_)), "{failure}");
+        assert!(!format!("{failure} {failure:?}").contains("hunter2"), "{failure:?}");
     }
 }

@@ -6,6 +6,8 @@ local answer = {}
 for i, key in ipairs(KEYS) do
     local interval, capacity = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
     local tat = tonumber(redis.call('GET', key) or '') or now
+    -- What is not a number does not equal itself.
+    if tat ~= tat then tat = now end
     tat = math.min(math.max(tat, now), now + capacity)
     if tat + interval > now + capacity then
         table.insert(answer, 0)

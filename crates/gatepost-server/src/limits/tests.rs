@@ -4,6 +4,8 @@
 mod addresses;
 #[path = "tests/nodes.rs"]
 mod nodes;
+#[path = "tests/redis.rs"]
+mod redis;
 
 use std::time::Duration;
 

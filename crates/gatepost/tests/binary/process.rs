@@ -15,11 +15,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Installation {
     pub(crate) folder: tempfile::TempDir,
     database_url: Option<String>,
+    /// What `limits.exempt` is: this machine, because all tests come from one address.
+    exempt: &'static str,
 }
+
+const THIS_MACHINE: &str = "127.0.0.0/8";
 
 impl Installation {
     pub(crate) fn on_sqlite() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), database_url: None }
+        Self { folder: tempfile::tempdir().unwrap(), database_url: None, exempt: THIS_MACHINE }
     }
 
     /// On a schema of its own of the test server.
@@ -27,7 +31,13 @@ impl Installation {
         let scratch =
             gatepost_db::testing::scratch(gatepost_db::testing::Engine::Postgres, Default::default()).await;
         let gatepost_db::Target::Postgres { url, .. } = &scratch.target else { panic!("not PostgreSQL") };
-        Self { folder: tempfile::tempdir().unwrap(), database_url: Some(url.expose().clone()) }
+        let database_url = Some(url.expose().clone());
+        Self { folder: tempfile::tempdir().unwrap(), database_url, exempt: THIS_MACHINE }
+    }
+
+    /// With limits for everybody.
+    pub(crate) fn limited(self) -> Self {
+        Self { exempt: "", ..self }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -78,8 +88,7 @@ impl Installation {
     pub(crate) fn serve_at(&self, address: &str) -> Server {
         let mut child = self
             .command(&["serve", "--listen", address])
-            // All tests come from one address.
-            .env("GATEPOST_LIMITS_EXEMPT", "127.0.0.0/8")
+            .env("GATEPOST_LIMITS_EXEMPT", self.exempt)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

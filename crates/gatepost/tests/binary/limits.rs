@@ -1,0 +1,36 @@
+//! Rate limits of a real server, with a real Redis beside it.
+
+use gatepost_testkit::RedisServer;
+use serde_json::json;
+
+use crate::process::Installation;
+
+#[test]
+fn bru_10_a_redis_that_dies_is_an_alarm_and_no_outage() {
+    let mut redis = RedisServer::start();
+    let installation = Installation::on_sqlite().limited();
+    let settings = format!("[limits]\nredis_url = '{}'\nredis_timeout = '5s'\nnodes = 2\n", redis.url());
+    std::fs::write(installation.path("gatepost.toml"), settings).unwrap();
+    let server = installation.serve();
+    let guess = || {
+        server
+            .post("/api/v1/auth/login", &json!({ "identifier": "nobody", "password": "a wrong password" }))
+            .0
+    };
+    let degraded = |value: u8| {
+        let line = format!("ratelimit_degraded {value}");
+        server.until(&line, || server.get("/metrics").1.lines().any(|shown| shown == line).then_some(()));
+    };
+    degraded(0);
+    assert_eq!([guess(), guess()], [401, 401]);
+
+    redis.kill();
+    let answers: Vec<u16> = (0..6).map(|_| guess()).collect();
+    assert_eq!(answers, [401, 401, 401, 401, 401, 429]);
+    degraded(1);
+
+    redis.restart();
+    degraded(0);
+    assert_eq!(guess(), 401);
+    assert_eq!(redis.ask(&["EXISTS", "gatepost:limits:login:127.0.0.1/32"]), "1");
+}
