@@ -4,6 +4,8 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use gatepost_problem::{OAuthError, Problem, ProblemType};
+use http::HeaderMap;
+use http::header::FORWARDED;
 
 use super::headers::Standing;
 use super::table::{Counted, Limit, counted};
@@ -24,6 +26,9 @@ pub(crate) async fn enforce(
         Counted::Against(limit) => app.limits.admit(limit, client, app.clock.now()).await,
     };
     let Some(standing) = standing else { return next.run(request).await };
+    if !standing.is_allowed() {
+        suspect_a_proxy(&app, request.headers());
+    }
     if standing.is_allowed() {
         let mut answer = next.run(request).await;
         for (name, value) in standing.fields() {
@@ -34,6 +39,17 @@ pub(crate) async fn enforce(
         oauth_refusal(&standing).into_response()
     } else {
         refusal(&standing).into_response()
+    }
+}
+
+/// Says once what an operator sees who put a proxy in front and did not name it: everybody is refused together.
+fn suspect_a_proxy(app: &App, headers: &HeaderMap) {
+    let forwarded = headers.contains_key("x-forwarded-for") || headers.contains_key(FORWARDED);
+    if forwarded && app.config.server.trusted_proxies.is_empty() && app.limits.is_first_suspicion() {
+        tracing::warn!(
+            "a request was refused that came through a proxy, and trusted_proxies is empty: if the proxy is yours, name \
+             it there, or all its clients share one limit"
+        );
     }
 }
 

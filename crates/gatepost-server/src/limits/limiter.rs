@@ -30,6 +30,8 @@ struct Inner {
     local: Memory,
     /// What all nodes count together; `None` when there is nothing but this process.
     shared: Option<Shared>,
+    /// Whether the operator was told of a proxy that nobody trusts.
+    suspected: AtomicBool,
 }
 
 struct Shared {
@@ -79,7 +81,7 @@ impl Limits {
             store,
             empty: Memory::new(),
         });
-        Ok(Self(Arc::new(Inner { config, local: Memory::new(), shared })))
+        Ok(Self(Arc::new(Inner { config, local: Memory::new(), shared, suspected: AtomicBool::new(false) })))
     }
 
     /// Counts one request of a client. `None` when the client is exempt.
@@ -143,6 +145,11 @@ impl Limits {
             Some(Store::Database(db)) => sql::forget(db, now, MOST_ROWS).await,
             Some(Store::Redis(_)) | None => Ok(()),
         }
+    }
+
+    /// Whether nobody has asked this before: what is said once need not be said again.
+    pub(super) fn is_first_suspicion(&self) -> bool {
+        !self.0.suspected.swap(true, Ordering::Relaxed)
     }
 
     /// This node's part of the whole.

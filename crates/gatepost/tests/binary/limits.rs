@@ -34,3 +34,16 @@ fn bru_10_a_redis_that_dies_is_an_alarm_and_no_outage() {
     assert_eq!(guess(), 401);
     assert_eq!(redis.ask(&["EXISTS", "gatepost:limits:login:127.0.0.1/32"]), "1");
 }
+
+#[test]
+fn bru_05_the_operator_hears_once_of_a_proxy_that_was_not_named() {
+    let installation = Installation::on_sqlite().limited();
+    std::fs::write(installation.path("gatepost.toml"), "[limits]\ngeneral = '2/1h'\n").unwrap();
+    let server = installation.serve();
+    let statuses = ["198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4"]
+        .map(|client| server.request("GET", "/api/v1/users/me", &[("X-Forwarded-For", client)], "").0);
+    assert_eq!(statuses, [401, 401, 429, 429]);
+    server.signal("TERM");
+    let (_, log) = server.end();
+    assert_eq!(log.matches("trusted_proxies is empty").count(), 1, "{log}");
+}
