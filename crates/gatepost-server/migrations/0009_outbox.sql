@@ -12,6 +12,7 @@ CREATE TABLE outbox (
     not_after {int},
     state TEXT NOT NULL CHECK (state IN ('owed', 'sent', 'dead', 'expired')),
     due_at {int} NOT NULL,
+    give_up_at {int} NOT NULL,
     attempts {int} NOT NULL,
     fence {int} NOT NULL,
     leased_until {int},
@@ -20,6 +21,6 @@ CREATE TABLE outbox (
     sealed {bytes}
 ) {strict};
 CREATE INDEX outbox_by_state ON outbox (state, due_at);
-CREATE INDEX outbox_by_recipient ON outbox (recipient, kind, created_at);
+CREATE INDEX outbox_by_recipient ON outbox (recipient, state, position);
 -- down
 DROP TABLE outbox;

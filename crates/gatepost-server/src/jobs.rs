@@ -5,7 +5,8 @@ use std::time::Duration;
 use gatepost_db::DbError;
 
 use crate::app::App;
-use crate::{accounts, api_keys, attempts, keys, sessions};
+use crate::outbox::Courier;
+use crate::{accounts, api_keys, attempts, keys, outbox, sessions};
 
 /// How soon this node knows what another one, or a command beside it, did to the keys.
 const WATCH_KEYS: Duration = Duration::from_secs(1);
@@ -15,15 +16,17 @@ const ROTATE_KEYS: Duration = Duration::from_secs(60);
 const WATCH_LIMITS: Duration = Duration::from_secs(1);
 /// How often buckets of requests that are full again are forgotten.
 const TIDY_LIMITS: Duration = Duration::from_secs(60);
+/// How often it looks for mails that are due: again, or because another process owes them. Its own wake it at once.
+const DELIVER: Duration = Duration::from_secs(10);
 /// How often it forgets.
 const FORGET: Duration = Duration::from_secs(60 * 60);
 /// How often it forgets attempts: strangers add rows to those as fast as they like.
 const FORGET_ATTEMPTS: Duration = Duration::from_secs(60);
 
 /// Runs until it is dropped. A round that fails or panics is logged, and its job goes on at its next turn.
-pub async fn run(app: App) {
+pub async fn run(app: App, courier: Courier) {
     let (watched, rotated, tidied) = (app.clone(), app.clone(), app.clone());
-    let (limited, emptied, attempted) = (app.clone(), app.clone(), app);
+    let (limited, emptied, attempted) = (app.clone(), app.clone(), app.clone());
     tokio::join!(
         every(WATCH_KEYS, "watch the signing keys", move || {
             let app = watched.clone();
@@ -33,6 +36,15 @@ pub async fn run(app: App) {
             let app = rotated.clone();
             async move { keys::rotate(&app.db, &app.keys, &app.schedule, &app.operator_act()).await }
         }),
+        whenever(
+            || app.outbox.owed(),
+            DELIVER,
+            "deliver mails",
+            move || {
+                let courier = courier.clone();
+                async move { courier.deliver().await.map(|_| ()) }
+            }
+        ),
         every(FORGET, "forget what is over", move || {
             let app = tidied.clone();
             async move { forget(&app).await }
@@ -55,7 +67,7 @@ pub async fn run(app: App) {
     );
 }
 
-/// Forgets tombstones, sessions and API keys whose time is over.
+/// Forgets tombstones, sessions, API keys and mails whose time is over.
 ///
 /// # Errors
 /// What the database says.
@@ -65,18 +77,36 @@ pub async fn forget(app: &App) -> Result<(), DbError> {
     // In portions, so that no sign-in waits for a large one.
     while app.db.write(move |tx| sessions::purge(tx, now)).await? > 0 {}
     while app.db.write(move |tx| api_keys::purge(tx, now)).await? > 0 {}
+    while app.db.write(move |tx| outbox::purge(tx, now)).await? > 0 {}
     Ok(())
 }
 
-async fn every<F, E>(period: Duration, what: &str, mut round: impl FnMut() -> F)
+async fn every<F, E>(period: Duration, what: &str, round: impl FnMut() -> F)
 where
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: std::error::Error + Send + 'static,
+{
+    whenever(std::future::pending::<()>, period, what, round).await;
+}
+
+/// The same, and also whenever somebody calls.
+async fn whenever<C, F, E>(
+    mut called: impl FnMut() -> C,
+    period: Duration,
+    what: &str,
+    mut round: impl FnMut() -> F,
+) where
+    C: Future<Output = ()>,
     F: Future<Output = Result<(), E>> + Send + 'static,
     E: std::error::Error + Send + 'static,
 {
     let mut turns = tokio::time::interval(period);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        turns.tick().await;
+        tokio::select! {
+            _ = turns.tick() => {}
+            () = called() => {}
+        }
         // A task of its own, so that a panic ends this round and nothing else.
         match tokio::spawn(round()).await {
             Ok(Ok(())) => {}

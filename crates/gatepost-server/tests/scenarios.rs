@@ -12,6 +12,8 @@ mod attempts;
 mod keys;
 #[path = "../src/limits/tests.rs"]
 mod limits;
+#[path = "../src/outbox/tests.rs"]
+mod outbox;
 #[path = "../src/sessions/tests.rs"]
 mod sessions;
 #[path = "../src/sign_in/tests.rs"]

@@ -25,6 +25,7 @@ mod app;
 mod canary;
 mod client;
 mod clock;
+mod mails;
 mod persona;
 mod redis;
 
@@ -32,6 +33,7 @@ pub use app::{Node, Setup, TestApp, master_key};
 pub use client::{Answer, Call};
 pub use clock::ManualClock;
 pub use gatepost_db::testing::Engine;
+pub use mails::Delivered;
 pub use persona::{PASSWORD, Persona};
 pub use redis::RedisServer;
 

@@ -11,6 +11,7 @@ use gatepost_server::accounts;
 use gatepost_server::app::StartError;
 use gatepost_server::config::ConfigProblems;
 use gatepost_server::keys::{KeysError, MasterKeyError};
+use gatepost_server::outbox::SmtpError;
 
 pub(crate) const REFUSED: u8 = 1;
 pub(crate) const DATA: u8 = 65;
@@ -154,6 +155,12 @@ impl From<KeysError> for Failure {
             KeysError::Key(_) => Self::new(DATA, chain(&error)),
             KeysError::Db(error) => error.into(),
         }
+    }
+}
+
+impl From<SmtpError> for Failure {
+    fn from(error: SmtpError) -> Self {
+        Self::new(CONFIGURATION, chain(&error))
     }
 }
 

@@ -11,6 +11,7 @@ use gatepost_server::http::health::{self, HealthParts, MetricsAccess, MetricsSet
 use gatepost_server::http::{
     self, CorsPolicy, Draining, ForwardedHeader, HostPolicy, HttpParts, ServeOptions, TrustedProxies,
 };
+use gatepost_server::outbox::Courier;
 use gatepost_server::{App, jobs};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -40,6 +41,8 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     let issuer = config.server.issuer(address.port());
     let app = App::start(ingredients(config, issuer, db.clone()).await?).await?;
 
+    let courier = Courier::new(&app)?;
+
     let draining = Draining::default();
     let own_listener = match app.config.metrics.listen {
         Some(address) => Some(listen(address).await?),
@@ -58,7 +61,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         ServeOptions { limits, trusted_proxies: trusted_proxies(&app.config), draining: draining.clone() };
     let upkeep = tokio::spawn({
         let (app, metrics) = (app.clone(), metrics.clone());
-        async move { tokio::join!(jobs::run(app), health::keep_metrics_small(metrics)) }
+        async move { tokio::join!(jobs::run(app, courier), health::keep_metrics_small(metrics)) }
     });
     if let Some(own) = own_listener {
         let routes = health::metrics_routes(metrics);

@@ -14,6 +14,7 @@
 mod database;
 mod http;
 mod limits;
+mod mail;
 mod observation;
 mod passwords;
 mod problem;
@@ -34,6 +35,7 @@ mod value;
 
 pub use self::database::{DatabaseConfig, DatabaseLocation};
 pub use self::http::{CorsConfig, HttpConfig};
+pub use self::mail::{MailConfig, SmtpConfig, SmtpTls};
 pub use self::observation::{DocsConfig, LogConfig, LogFormat, MetricsConfig};
 pub use self::problem::{ConfigProblem, ConfigProblems, Source};
 pub use self::public_url::PublicUrl;
@@ -59,6 +61,7 @@ const SECTIONS: &[&[Setting]] = &[
     tokens::SETTINGS,
     http::SETTINGS,
     limits::SETTINGS,
+    mail::SETTINGS,
     observation::SETTINGS,
 ];
 
@@ -92,6 +95,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Which web pages may call the server from a browser.
     pub cors: CorsConfig,
+    /// How mails leave.
+    pub mail: MailConfig,
     /// What is logged, and how it looks.
     pub log: LogConfig,
     /// The interactive documentation.
@@ -128,6 +133,7 @@ impl Config {
         let http = http::read(reader);
         let limits = limits::read(reader, &database.location);
         let cors = http::read_cors(reader);
+        let mail = mail::read(reader);
         let log = observation::read_log(reader);
         let docs = observation::read_docs(reader);
         let metrics = observation::read_metrics(reader);
@@ -143,6 +149,7 @@ impl Config {
             http,
             limits,
             cors,
+            mail,
             log,
             docs,
             metrics,

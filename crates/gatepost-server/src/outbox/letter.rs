@@ -228,6 +228,41 @@ impl Letter {
     }
 }
 
+impl Letter {
+    /// One of each kind, with everything that a template may speak of: to see whether the templates work.
+    pub(super) fn samples() -> Vec<Self> {
+        let link = || Secret::new("https://auth.example.com/page#token=sample".to_owned());
+        let (at, expires) = (Timestamp::from_secs(1_767_225_600), Timestamp::from_secs(1_767_312_000));
+        let sign_in = || "https://auth.example.com/sign-in".to_owned();
+        let device = || "Firefox on Linux".to_owned();
+        vec![
+            Self::VerifyAddress { link: link(), expires },
+            Self::ConfirmAddress { link: link(), expires },
+            Self::AddressChanging { undo: link(), expires },
+            Self::AddressChanged,
+            Self::ResetPassword { link: link(), expires },
+            Self::PasswordChanged { at, device: Some(device()) },
+            Self::NewDevice {
+                device: device(),
+                address: "192.0.2.1".to_owned(),
+                location: Some("Bern, Switzerland".to_owned()),
+                at,
+            },
+            Self::SecondFactorChanged { what: FactorChange::Enabled },
+            Self::SecondFactorChanged { what: FactorChange::Disabled },
+            Self::SecondFactorChanged { what: FactorChange::CodesReplaced },
+            Self::SecondFactorChanged { what: FactorChange::Closed },
+            Self::RecoveryCodeUsed { remaining: 7 },
+            Self::TooManyFailures { secure: link() },
+            Self::SessionStolen,
+            Self::Invitation { link: link(), expires },
+            Self::AccountExists { sign_in: sign_in() },
+            Self::AwaitingApproval,
+            Self::AccountApproved { sign_in: sign_in() },
+        ]
+    }
+}
+
 /// A time as a mail says it: `2026-11-21, 09:30 UTC`. The reader may be anywhere.
 fn minute(at: Timestamp) -> String {
     let text = at.to_string();

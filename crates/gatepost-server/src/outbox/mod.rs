@@ -6,12 +6,28 @@
 //! * What a mail says, and to whom, is in the database only sealed under a key that is not, and bound to its row: links
 //!   are secrets. It is erased once the mail is delivered.
 //! * Mails to one address leave in the order in which they were owed.
+//! * A mail is delivered at least once; a second time only when a process died between the delivery and the mark, and
+//!   then with the same `Message-ID`.
 //! * Links are whole when they come here, made from the configured public URL and from nothing that a request says.
 
+mod courier;
 mod letter;
+mod mailbox;
+mod message;
 mod owe;
+mod queue;
+mod smtp;
 mod sql;
+mod templates;
+mod transport;
 
+pub use courier::{Courier, Round};
 pub use letter::{FactorChange, Kind, Letter};
-pub use owe::{Mail, Outbox, Recent};
+pub use mailbox::{Mailbox, StoredMail};
+pub use message::Outgoing;
+pub use owe::{Mail, MailId, MailKind, Outbox, Recent};
+pub use queue::{Queued, State, purge, queue, retry};
+pub use smtp::SmtpError;
 pub use sql::STATEMENTS;
+pub use templates::BUILT_IN as TEMPLATES;
+pub use transport::{SendError, Sending, Transport};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use gatepost_db::{DbError, ReadTx, WriteTx};
 use gatepost_kernel::{Id, Random, Secret, Timestamp, TokenHash};
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::letter::{Kind, Letter};
@@ -15,10 +16,14 @@ use crate::ids::UserId;
 use crate::keys::ServerKey;
 
 /// A kind of [`Id`]: a mail.
-pub(super) enum MailKind {}
+pub enum MailKind {}
+/// The id of a mail.
+pub type MailId = Id<MailKind>;
 
 /// The span in which limits count.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a mail is tried.
+pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(72 * 60 * 60);
 
 /// A mail to be delivered. It may hold a link, which is a secret.
 #[derive(Clone)]
@@ -40,6 +45,14 @@ pub struct Recent {
     pub last: Option<Timestamp>,
     /// How many were owed within the last 24 hours.
     pub within_day: u32,
+}
+
+/// What is sealed. It may hold a link, which is a secret.
+#[derive(Deserialize)]
+pub(super) struct Payload {
+    pub(super) to: String,
+    #[serde(rename = "letter")]
+    pub(super) details: Value,
 }
 
 /// Where mails are put. Cloning shares it.
@@ -76,6 +89,7 @@ impl Outbox {
             position: self.next_position(now),
             created_at: now,
             not_after: mail.not_after,
+            give_up_at: now.plus(GIVE_UP_AFTER),
             sealed: self.0.key.seal(id.as_uuid().as_bytes(), payload.expose().as_bytes()),
         };
         sql::insert(tx, &row)?;
@@ -96,6 +110,17 @@ impl Outbox {
         now: Timestamp,
     ) -> Result<Recent, DbError> {
         sql::recent(tx, &self.recipient(to), kind, now.minus(DAY))
+    }
+
+    /// Waits until a transaction of this process owes a mail. One that does so before is not missed.
+    pub async fn owed(&self) {
+        self.0.owed.notified().await;
+    }
+
+    /// Opens what [`Outbox::owe`] sealed, or `None` under another master key and in another row.
+    pub(super) fn open(&self, id: MailId, sealed: &[u8]) -> Option<Payload> {
+        let text = self.0.key.open(id.as_uuid().as_bytes(), sealed)?;
+        serde_json::from_slice(text.expose()).ok()
     }
 
     /// What stands for an address in the database: an HMAC of it, because addresses are few enough to be guessed. Every

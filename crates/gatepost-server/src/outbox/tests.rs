@@ -1,0 +1,317 @@
+//! Mails that are owed, from the outside of the feature.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gatepost_db::{DbError, params};
+use gatepost_kernel::{OpaqueToken, Secret, Timestamp};
+use gatepost_server::outbox::{
+    Courier, Kind, Letter, Mail, Outgoing, Recent, Round, SendError, Sending, State, Transport, queue, retry,
+};
+use gatepost_testkit::{Node, TestApp, on_each_db};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+fn mail(to: &str, letter: Letter) -> Mail {
+    Mail { user: None, to: to.to_owned(), letter, not_after: None }
+}
+
+fn reset(app: &Node, now: Timestamp) -> (Letter, String) {
+    let token = OpaqueToken::generate("gpr", &app.app.random).expose().to_owned();
+    let link = Secret::new(format!("{}/reset-password#token={token}", app.app.issuer));
+    (Letter::ResetPassword { link, expires: now.plus(30 * MINUTE) }, token)
+}
+
+async fn owe(node: &Node, mail: Mail) {
+    let (outbox, now) = (node.app.outbox.clone(), node.app.clock.now());
+    node.app.db.write(move |tx| outbox.owe(tx, now, &mail)).await.unwrap();
+}
+
+async fn recent(app: &TestApp, to: &'static str, kind: Kind) -> Recent {
+    let (outbox, now) = (app.app.outbox.clone(), app.clock.now());
+    app.db().read(move |tx| outbox.recent(tx, to, kind, now)).await.unwrap()
+}
+
+async fn states(app: &TestApp) -> BTreeMap<&'static str, i64> {
+    let mut states = BTreeMap::new();
+    for state in [State::Owed, State::Sent, State::Dead, State::Expired] {
+        let sql = "SELECT count(*) FROM outbox WHERE state = ?1";
+        let count = app.number(sql, &params![state.name()]).await;
+        if count > 0 {
+            states.insert(state.name(), count);
+        }
+    }
+    states
+}
+
+/// A transport that answers as it is told, and remembers the ids of what it took.
+#[derive(Clone, Default)]
+struct Scripted {
+    answer: Arc<Mutex<Option<SendError>>>,
+    tried: Arc<AtomicU32>,
+    taken: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+impl Scripted {
+    fn answers(&self, answer: Option<SendError>) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    fn taken(&self) -> Vec<(String, String)> {
+        self.taken.lock().unwrap().clone()
+    }
+}
+
+impl Transport for Scripted {
+    fn send<'a>(&'a self, mail: &'a Outgoing) -> Sending<'a> {
+        Box::pin(async move {
+            self.tried.fetch_add(1, Ordering::SeqCst);
+            if let Some(error) = self.answer.lock().unwrap().clone() {
+                return Err(error);
+            }
+            self.taken.lock().unwrap().push((mail.id.clone(), mail.to.clone()));
+            Ok(())
+        })
+    }
+}
+
+fn courier(node: &Node) -> (Courier, Scripted) {
+    let transport = Scripted::default();
+    (Courier::with(&node.app, Arc::new(transport.clone())), transport)
+}
+
+fn away() -> Option<SendError> {
+    Some(SendError::Transient("connection refused".to_owned()))
+}
+
+on_each_db! {
+    async fn a_mail_is_delivered_once_and_its_words_are_forgotten(app: TestApp) {
+        let (letter, token) = reset(&app, app.clock.now());
+        owe(&app, mail("Ada@example.com", letter)).await;
+        assert_eq!(app.number("SELECT count(*) FROM outbox WHERE sealed IS NOT NULL", &[]).await, 1);
+        let delivered = app.mail(Kind::ResetPassword, "Ada@example.com").await;
+        assert_eq!(delivered.token(), token);
+        assert_eq!(delivered.subject, "Gatepost: set a new password");
+        assert!(delivered.text.contains("until 2026-01-01, 00:30 UTC"), "{}", delivered.text);
+        assert!(delivered.html.contains(&token), "{}", delivered.html);
+        assert!(delivered.message.contains(&format!("Message-ID: <{}@127.0.0.1>\r\n", delivered.id)));
+        assert!(app.mails().await.is_empty());
+        assert_eq!(app.number("SELECT count(*) FROM outbox WHERE sealed IS NOT NULL", &[]).await, 0);
+        assert_eq!(states(&app).await, BTreeMap::from([("sent", 1)]));
+    }
+
+    async fn a_mail_of_a_change_that_did_not_happen_is_not_owed(app: TestApp) {
+        let (outbox, now) = (app.app.outbox.clone(), app.clock.now());
+        let done: Result<(), DbError> = app.db().write(move |tx| {
+            outbox.owe(tx, now, &mail("ada@example.com", Letter::SessionStolen))?;
+            Err(DbError::Busy)
+        }).await;
+        assert!(done.is_err());
+        assert!(app.mails().await.is_empty());
+    }
+
+    async fn mfa_09_a_mail_is_sealed_and_bound_to_its_row(app: TestApp) {
+        let (letter, token) = reset(&app, app.clock.now());
+        // Its end checks that the token is not in the database file.
+        app.is_secret("token of a mail", &token);
+        owe(&app, mail("ada@example.com", letter)).await;
+        owe(&app, mail("eve@example.com", Letter::SessionStolen)).await;
+        let sealed = app.bytes("SELECT sealed FROM outbox WHERE kind = 'reset_password'", &[]).await.unwrap();
+        let holds = |needle: &str| sealed.windows(needle.len()).any(|window| window == needle.as_bytes());
+        assert!(!holds(&token[..20]) && !holds("ada@example.com") && !holds("link"));
+        // A thief who can write puts Ada's link into a mail to themselves: it opens to nothing.
+        let stolen = gatepost_db::Param::Bytes(sealed.into());
+        app.execute("UPDATE outbox SET sealed = ?1 WHERE kind = 'session_stolen'", &[stolen]).await;
+        let delivered = app.mails().await;
+        assert_eq!(delivered.len(), 1);
+        assert_eq!(delivered[0].to, "ada@example.com");
+        assert_eq!(states(&app).await, BTreeMap::from([("dead", 1), ("sent", 1)]));
+    }
+
+    async fn rec_09_what_was_owed_lately_is_counted_by_address_and_kind(app: TestApp) {
+        let none = Recent { last: None, within_day: 0 };
+        assert_eq!(recent(&app, "ada@example.com", Kind::SessionStolen).await, none);
+        let first = app.clock.now();
+        for _ in 0..3 {
+            owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
+            app.clock.advance(HOUR);
+        }
+        let three = Recent { last: Some(first.plus(2 * HOUR)), within_day: 3 };
+        assert_eq!(recent(&app, "ADA@example.com", Kind::SessionStolen).await, three, "every spelling counts");
+        app.mails().await;
+        assert_eq!(recent(&app, "ada@example.com", Kind::SessionStolen).await, three, "also when they are gone");
+        assert_eq!(recent(&app, "eve@example.com", Kind::SessionStolen).await, none);
+        assert_eq!(recent(&app, "ada@example.com", Kind::AddressChanged).await, none);
+        app.clock.advance(21 * HOUR);
+        assert_eq!(recent(&app, "ada@example.com", Kind::SessionStolen).await.within_day, 2);
+    }
+
+    async fn rel_26_mails_to_one_address_leave_in_their_order(app: TestApp) {
+        let letters = [Letter::AddressChanged, Letter::SessionStolen, Letter::AwaitingApproval];
+        let (outbox, now) = (app.app.outbox.clone(), app.clock.now());
+        let both = letters.clone();
+        // In one transaction, and so in one millisecond.
+        app.db().write(move |tx| {
+            for letter in both.clone() {
+                outbox.owe(tx, now, &mail("ada@example.com", letter))?;
+            }
+            Ok::<_, DbError>(())
+        }).await.unwrap();
+        owe(&app, mail("bob@example.com", Letter::AddressChanged)).await;
+        let delivered = app.mails().await;
+        assert_eq!(delivered.len(), 4);
+        let ada: Vec<_> = delivered.iter().filter(|mail| mail.to == "ada@example.com").map(|mail| mail.kind).collect();
+        assert_eq!(ada, letters.map(|letter| letter.kind()));
+    }
+
+    async fn rel_26_a_mail_server_that_is_away_for_a_day_loses_nothing(app: TestApp) {
+        let (courier, server) = courier(&app);
+        server.answers(away());
+        let mut owed = Vec::new();
+        for hour in 0..24 {
+            let to = format!("user-{}@example.com", hour % 3);
+            owe(&app, mail(&to, Letter::SessionStolen)).await;
+            owed.push(to);
+            for _ in 0..4 {
+                courier.deliver().await.unwrap();
+                app.clock.advance(15 * MINUTE);
+            }
+        }
+        assert_eq!(states(&app).await, BTreeMap::from([("owed", 24)]));
+        // An hour between attempts at most, and one that waits holds back those behind it: no more than that.
+        let tried = server.tried.load(Ordering::SeqCst);
+        assert!((3..=3 * 60).contains(&tried), "{tried} attempts");
+        server.answers(None);
+        for _ in 0..5 {
+            courier.deliver().await.unwrap();
+            app.clock.advance(15 * MINUTE);
+        }
+        assert_eq!(states(&app).await, BTreeMap::from([("sent", 24)]));
+        let taken = server.taken();
+        for user in 0..3 {
+            let to = format!("user-{user}@example.com");
+            let ids: Vec<_> = taken.iter().filter(|(_, taken)| *taken == to).map(|(id, _)| id.clone()).collect();
+            let mut sorted = ids.clone();
+            sorted.sort();
+            assert_eq!(ids, sorted, "ids sort by time, and each of these has a time of its own");
+            assert_eq!(ids.len(), 8);
+        }
+    }
+
+    async fn rel_26_after_three_days_a_mail_is_dead_and_can_be_owed_again(app: TestApp) {
+        let (courier, server) = courier(&app);
+        server.answers(away());
+        owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
+        for _ in 0..80 {
+            courier.deliver().await.unwrap();
+            app.clock.advance(HOUR);
+        }
+        let dead = queue(&app.app, 10).await.unwrap();
+        assert_eq!(dead.len(), 1);
+        assert_eq!((dead[0].state, dead[0].to.as_deref()), (State::Dead, Some("ada@example.com")));
+        assert_eq!(dead[0].problem.as_deref(), Some("tried for three days: connection refused"));
+        let hours = dead[0].ended_at.unwrap().since(dead[0].created_at).as_secs() / 3_600;
+        assert!((70..=72).contains(&hours), "{hours} hours");
+        // The server is back, but nobody tries a dead letter.
+        server.answers(None);
+        assert_eq!(courier.deliver().await.unwrap(), Round::default());
+        assert_eq!(retry(&app.app, None).await.unwrap(), 1);
+        assert_eq!(courier.deliver().await.unwrap(), Round { sent: 1, ..Round::default() });
+        assert_eq!(retry(&app.app, Some(dead[0].id)).await.unwrap(), 0, "it is not dead any more");
+    }
+
+    async fn rel_26_a_refusal_for_good_is_a_dead_letter_at_once(app: TestApp) {
+        let (courier, server) = courier(&app);
+        server.answers(Some(SendError::Permanent("permanent error (550): no such user".to_owned())));
+        owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
+        assert_eq!(courier.deliver().await.unwrap(), Round { dead: 1, ..Round::default() });
+        // The one behind it is not held back.
+        server.answers(None);
+        owe(&app, mail("ada@example.com", Letter::AddressChanged)).await;
+        assert_eq!(courier.deliver().await.unwrap(), Round { sent: 1, ..Round::default() });
+        assert_eq!(states(&app).await, BTreeMap::from([("dead", 1), ("sent", 1)]));
+    }
+
+    async fn rel_26_a_link_that_would_not_work_is_not_sent(app: TestApp) {
+        let (courier, server) = courier(&app);
+        server.answers(away());
+        let (letter, _) = reset(&app, app.clock.now());
+        let not_after = Some(app.clock.now().plus(30 * MINUTE));
+        owe(&app, Mail { not_after, ..mail("ada@example.com", letter) }).await;
+        assert_eq!(courier.deliver().await.unwrap(), Round { postponed: 1, ..Round::default() });
+        server.answers(None);
+        app.clock.advance(30 * MINUTE);
+        assert_eq!(courier.deliver().await.unwrap(), Round { expired: 1, ..Round::default() });
+        assert!(server.taken().is_empty());
+        assert_eq!(app.number("SELECT count(*) FROM outbox WHERE sealed IS NOT NULL", &[]).await, 0);
+    }
+
+    async fn rel_27_two_workers_never_send_one_mail(app: TestApp) {
+        let second = app.second_node().await;
+        let transport = Scripted::default();
+        for number in 0..60 {
+            owe(&app, mail(&format!("user-{}@example.com", number % 20), Letter::SessionStolen)).await;
+        }
+        let workers: Vec<_> = [&app.app, &second.app, &app.app, &second.app].into_iter().map(|app| {
+            let courier = Courier::with(app, Arc::new(transport.clone()));
+            tokio::spawn(async move { courier.deliver().await.unwrap().sent })
+        }).collect();
+        let mut sent = 0;
+        for worker in workers {
+            sent += worker.await.unwrap();
+        }
+        // A worker ends when nothing is free; what another one's last mail held back is taken by the next round.
+        sent += Courier::with(&app.app, Arc::new(transport.clone())).deliver().await.unwrap().sent;
+        let mut ids: Vec<_> = transport.taken().into_iter().map(|(id, _)| id).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!((sent, ids.len(), transport.taken().len()), (60, 60, 60));
+    }
+
+    async fn rel_27_whoever_comes_back_after_their_lease_changes_nothing(app: TestApp) {
+        /// A server that takes the mail, and in the meantime the lease ends and another worker delivers it.
+        struct Slow { app: gatepost_server::App, clock: gatepost_testkit::ManualClock, second: Scripted }
+        impl Transport for Slow {
+            fn send<'a>(&'a self, _: &'a Outgoing) -> Sending<'a> {
+                Box::pin(async move {
+                    let other = Courier::with(&self.app, Arc::new(self.second.clone()));
+                    assert_eq!(other.deliver().await.unwrap().sent, 0, "the lease holds");
+                    self.clock.advance(5 * MINUTE);
+                    assert_eq!(other.deliver().await.unwrap().sent, 1, "the lease is over");
+                    Err(SendError::Permanent("too late".to_owned()))
+                })
+            }
+        }
+        owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
+        let slow = Slow { app: app.app.clone(), clock: app.clock.clone(), second: Scripted::default() };
+        Courier::with(&app.app, Arc::new(slow)).deliver().await.unwrap();
+        assert_eq!(states(&app).await, BTreeMap::from([("sent", 1)]), "the late one's word does not count");
+    }
+
+    async fn sent_mails_are_forgotten_after_a_week_and_dead_ones_after_a_month(app: TestApp) {
+        let (courier, server) = courier(&app);
+        owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
+        courier.deliver().await.unwrap();
+        server.answers(Some(SendError::Permanent("no".to_owned())));
+        owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
+        courier.deliver().await.unwrap();
+        let forget = async || gatepost_server::jobs::forget(&app.app).await.unwrap();
+        app.clock.advance(7 * 24 * HOUR);
+        forget().await;
+        assert_eq!(states(&app).await, BTreeMap::from([("dead", 1), ("sent", 1)]));
+        app.clock.advance(MINUTE);
+        forget().await;
+        assert_eq!(states(&app).await, BTreeMap::from([("dead", 1)]));
+        app.clock.advance(23 * 24 * HOUR);
+        forget().await;
+        assert_eq!(states(&app).await, BTreeMap::new());
+    }
+
+    async fn a_commit_wakes_the_worker(app: TestApp) {
+        owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
+        tokio::time::timeout(MINUTE, app.app.outbox.owed()).await.unwrap();
+    }
+}
