@@ -13,11 +13,12 @@ use gatepost_server::accounts::{
 use gatepost_server::attempts::DeviceCookie;
 use gatepost_server::config::{Config, Raw};
 use gatepost_server::fuzzing;
+use gatepost_server::http::Credential;
 use gatepost_server::passwords::PasswordHash;
 use gatepost_server::sessions::RefreshToken;
 use gatepost_token::{Algorithm, KeySet, MAX_JWKS_KEYS, MAX_TOKEN_LENGTH, SigningKey, Verifier};
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 /// A name and what is done under it.
@@ -26,6 +27,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("access_token", access_token),
+    ("api_key_header", api_key_header),
     ("basic_credentials", basic_credentials),
     ("bearer_header", bearer_header),
     ("config", config),
@@ -130,6 +132,22 @@ pub fn bearer_header(bytes: &[u8]) {
     if let Ok(Some(token)) = BearerToken::from_headers(&headers) {
         let text = std::str::from_utf8(bytes).expect("a token is ASCII");
         assert!(text.to_ascii_lowercase().starts_with("bearer ") && text.ends_with(token.expose()));
+    }
+}
+
+/// An `X-API-Key` header, with an `Authorization` header before it when there are two lines.
+pub fn api_key_header(bytes: &[u8]) {
+    let (first, key) = match bytes.iter().position(|byte| *byte == b'\n') {
+        Some(at) => (HeaderValue::from_bytes(&bytes[..at]).ok(), &bytes[at + 1..]),
+        None => (None, bytes),
+    };
+    let Ok(value) = HeaderValue::from_bytes(key) else { return };
+    let mut headers = HeaderMap::from_iter([(HeaderName::from_static("x-api-key"), value)]);
+    headers.extend(first.map(|first| (AUTHORIZATION, first)));
+    match Credential::from_headers(&headers) {
+        Ok(Some(Credential::ApiKey(secret))) => assert_eq!(secret.expose().as_bytes(), key),
+        Ok(Some(Credential::AccessToken(_)) | None) => panic!("the key was overlooked"),
+        Err(_) => {}
     }
 }
 

@@ -11,6 +11,7 @@ use gatepost_server::http::{HttpParts, SignedInUser, finish};
 use http::Request;
 use tower::ServiceExt as _;
 
+const API_KEY: &str = "019aa4f5-7c2e-7b30-9a44-3f1d5c2e8b11";
 const USER: &str = "019aa4f5-7c2e-7b30-9a44-3f1d5c2e8b10";
 
 #[derive(Clone, Default)]
@@ -35,7 +36,10 @@ async fn a_request_is_one_line_with_the_route_and_never_the_query() {
         tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
     let routes = Router::new().route(
         "/links/{token}",
-        get(|Extension(user): Extension<SignedInUser>| async move { user.set(USER.parse().unwrap()) }),
+        get(|Extension(user): Extension<SignedInUser>| async move {
+            user.set(USER.parse().unwrap());
+            user.set_api_key(API_KEY.parse().unwrap());
+        }),
     );
     let router = finish(routes, HttpParts::new(Clock::system(), Random::system()));
     let get = |path: &str| Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
@@ -51,6 +55,7 @@ async fn a_request_is_one_line_with_the_route_and_never_the_query() {
     assert_eq!(hit["route"], "/links/{token}");
     assert_eq!(hit["status"], 200);
     assert_eq!(hit["user_id"], USER);
+    assert_eq!(hit["api_key_id"], API_KEY);
     assert_eq!(hit["client"], "0.0.0.0");
     assert_eq!(hit["request_id"], *id);
     assert_eq!(miss["route"], "none");

@@ -157,6 +157,17 @@ pub(crate) enum User {
         /// An address, a username or an id
         who: String,
     },
+    /// List the API keys of an account, newest first, or revoke one
+    #[command(
+        after_help = "Example:\n  gatepost user api-keys ada --revoke 019aa4f5-7c2e-7b30-9a44-3f1d5c2e8b10"
+    )]
+    ApiKeys {
+        /// An address, a username or an id
+        who: String,
+        /// Revoke the key with this id
+        #[arg(long, value_name = "ID")]
+        revoke: Option<String>,
+    },
     /// Give an account a new password and end all its sessions
     #[command(after_help = "Example:\n  gatepost user set-password ada --password-stdin < password.txt")]
     SetPassword {

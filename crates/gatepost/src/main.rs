@@ -1,5 +1,6 @@
 //! The command line of Gatepost: it parses, calls and prints; what it calls lives in `gatepost-server`.
 
+mod api_keys;
 mod cli;
 mod config;
 mod context;

@@ -11,7 +11,7 @@ use gatepost_server::sign_in;
 use crate::cli::User as Command;
 use crate::context::beside;
 use crate::failure::{Failure, REFUSED};
-use crate::{output, owner, secret_input};
+use crate::{api_keys, output, owner, secret_input};
 
 /// How many accounts are read at a time.
 const PAGE: i64 = 500;
@@ -22,9 +22,11 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
         Command::CreateAdmin { password_stdin, .. } | Command::SetPassword { password_stdin, .. } => {
             Some(secret_input::new_password(*password_stdin)?)
         }
-        Command::List { .. } | Command::Show { .. } | Command::Disable { .. } | Command::Enable { .. } => {
-            None
-        }
+        Command::List { .. }
+        | Command::Show { .. }
+        | Command::Disable { .. }
+        | Command::Enable { .. }
+        | Command::ApiKeys { .. } => None,
     };
     let app = beside(config).await?;
     let done = match (command, password) {
@@ -39,6 +41,13 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
         (Command::List { json }, _) => list(&app, json).await,
         (Command::Show { who }, _) => show(&app, &who).await,
         (Command::Disable { who }, _) => switch(&app, &who, false).await,
+        (Command::ApiKeys { who, revoke }, _) => {
+            let (user, _) = find(&app, &who).await?;
+            match revoke {
+                Some(key) => api_keys::revoke(&app, &user, &key).await,
+                None => api_keys::list(&app, &user).await,
+            }
+        }
         (Command::Enable { who }, _) => switch(&app, &who, true).await,
         (Command::CreateAdmin { .. } | Command::SetPassword { .. }, None) => Ok(()),
     };
