@@ -12,10 +12,12 @@ fn bru_10_a_redis_that_dies_is_an_alarm_and_no_outage() {
     let settings = format!("[limits]\nredis_url = '{}'\nredis_timeout = '5s'\nnodes = 2\n", redis.url());
     std::fs::write(installation.path("gatepost.toml"), settings).unwrap();
     let server = installation.serve();
-    let guess = || {
-        server
-            .post("/api/v1/auth/login", &json!({ "identifier": "nobody", "password": "a wrong password" }))
-            .0
+    let mut number = 0;
+    let mut guess = || {
+        // Another name each time, so that lock-out has nothing to say.
+        number += 1;
+        let body = json!({ "identifier": format!("somebody-{number}"), "password": "a wrong password" });
+        server.post("/api/v1/auth/login", &body).0
     };
     let degraded = |value: u8| {
         let line = format!("ratelimit_degraded {value}");

@@ -6,7 +6,7 @@ use gatepost_server::limits::{Limit, Limits, LimitsConfig};
 use gatepost_testkit::on_each_db;
 use http::HeaderName;
 
-use super::{guess, let_through, limited};
+use super::{guess, let_through, limited, somebody};
 
 on_each_db! {
     async fn bru_05_headers_of_an_untrusted_peer_do_not_change_the_bucket(app: TestApp = limited) {
@@ -19,7 +19,7 @@ on_each_db! {
                 _ => format!("{spoofed}, {spoofed}"),
             };
             let name = HeaderName::from_static(headers[number % 4]);
-            let body = serde_json::json!({ "identifier": "nobody", "password": "a wrong password" });
+            let body = serde_json::json!({ "identifier": somebody(), "password": "a wrong password" });
             let call = app.post("/api/v1/auth/login").from("203.0.113.9").json(&body);
             passed += usize::from(call.header(name.clone(), &value).and_header(name, &value).send().await.status == 401);
         }
