@@ -9,15 +9,13 @@ for i, key in ipairs(KEYS) do
     -- What is not a number does not equal itself.
     if tat ~= tat then tat = now end
     tat = math.min(math.max(tat, now), now + capacity)
-    if tat + interval > now + capacity then
-        table.insert(answer, 0)
-        table.insert(answer, tat)
-        break
-    end
-    tat = tat + interval
+    local allowed = tat + interval <= now + capacity
+    if allowed then tat = tat + interval end
+    -- Also after a refusal: what was too far away is now that of an empty bucket, and fills again.
     -- A full bucket is worth no key. Redis counts in milliseconds.
     redis.call('SET', key, string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000))
-    table.insert(answer, 1)
+    table.insert(answer, allowed and 1 or 0)
     table.insert(answer, tat)
+    if not allowed then break end
 end
 return answer
