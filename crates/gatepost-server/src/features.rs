@@ -51,6 +51,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(crate::access::routes())
         .merge(crate::api_keys::routes())
         .merge(crate::keys::routes())
+        .merge(crate::outbox::routes())
 }
 
 macro_rules! migration {

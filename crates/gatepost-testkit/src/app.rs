@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -48,7 +49,7 @@ impl Setup {
         change(self)
     }
 
-    fn config(&self) -> Config {
+    fn config(&self, data_dir: PathBuf) -> Config {
         let variables = self.settings.iter().map(|(key, value)| {
             let name = format!("GATEPOST_{}", key.to_ascii_uppercase().replace('.', "_"));
             (std::ffi::OsString::from(name), std::ffi::OsString::from(value))
@@ -56,6 +57,7 @@ impl Setup {
         let raw = Raw::new().env(variables);
         let mut config = Config::load(&raw).unwrap_or_else(|problems| panic!("{problems}"));
         let is_set = |name: &str| self.settings.iter().any(|(key, _)| key == name);
+        config.server.data_dir = data_dir;
         // Tests count hashes; nobody attacks these. A test that needs slow ones says so.
         if !is_set("password.hash.memory_kib") {
             config.passwords.params = HashParams::below_the_floor(64, 1, 1).unwrap();
@@ -91,6 +93,7 @@ impl Watch {
 /// What a node is started with.
 struct Plan<'a> {
     db: Db,
+    data_dir: PathBuf,
     setup: &'a Setup,
     seed: u64,
     clock: &'a ManualClock,
@@ -109,13 +112,13 @@ pub struct Node {
 
 impl Node {
     async fn start(plan: Plan<'_>) -> Result<Self, StartError> {
-        let Plan { db, setup, seed, clock, watch, master } = plan;
+        let Plan { db, data_dir, setup, seed, clock, watch, master } = plan;
         let rng = Mutex::new(ChaCha20Rng::seed_from_u64(seed));
         let random = Random::from_fn(move |buffer| {
             rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(buffer);
         });
         let app = App::start(Ingredients {
-            config: setup.config(),
+            config: setup.config(data_dir),
             issuer: "http://127.0.0.1:8080".to_owned(),
             db,
             clock: clock.clock(),
@@ -201,7 +204,10 @@ impl TestApp {
         let watch = Watch { secrets: Secrets::default(), failures: Arc::default() };
         let start = log.len();
         let (db, seed, master) = (scratch.db.clone(), seed(name), master_key());
-        let node = Node::start(Plan { db, setup: &setup, seed, clock: &clock, watch, master }).await.unwrap();
+        let data_dir = scratch.folder.path().join("data");
+        let node = Node::start(Plan { db, data_dir, setup: &setup, seed, clock: &clock, watch, master })
+            .await
+            .unwrap();
         Self { node, clock, engine, setup, scratch, log, start }
     }
 
@@ -217,7 +223,13 @@ impl TestApp {
     pub async fn try_second_node(&self, master: MasterKey) -> Result<Node, StartError> {
         let db = Db::open(&self.scratch.target, patient()).await.unwrap();
         let (seed, watch) = (seed("the second node"), self.node.watch.clone());
-        Node::start(Plan { db, setup: &self.setup, seed, clock: &self.clock, watch, master }).await
+        let data_dir = self.scratch.folder.path().join("data");
+        Node::start(Plan { db, data_dir, setup: &self.setup, seed, clock: &self.clock, watch, master }).await
+    }
+
+    /// Where the database is, for another process.
+    pub fn target(&self) -> &gatepost_db::Target {
+        &self.scratch.target
     }
 
     /// The database, to look behind the scenes.
@@ -270,7 +282,11 @@ impl Drop for TestApp {
         let mut files = Vec::new();
         if self.engine == Engine::Sqlite {
             for entry in std::fs::read_dir(self.scratch.folder.path()).unwrap() {
-                files.push(std::fs::read(entry.unwrap().path()).unwrap());
+                let path = entry.unwrap().path();
+                // What lies in the data directory itself, such as the local mailbox, is not the database.
+                if path.is_file() {
+                    files.push(std::fs::read(path).unwrap());
+                }
             }
         }
         if let Some(leak) = self.node.watch.secrets.leak(&self.log, self.start, &files) {

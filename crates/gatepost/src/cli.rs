@@ -86,6 +86,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Keys,
     },
+    /// Look at mails: those that were written to the local mailbox, and those that did not leave
+    Mail {
+        #[command(subcommand)]
+        command: Mail,
+    },
     /// Look at the configuration
     Config {
         #[command(subcommand)]
@@ -196,6 +201,36 @@ pub(crate) enum Keys {
     Revoke {
         /// The key id, as `keys list` shows it
         kid: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Mail {
+    /// List the mails of the local mailbox, newest first
+    List,
+    /// Show a mail of the local mailbox
+    Show {
+        /// The id, as `mail list` shows it
+        id: String,
+    },
+    /// List the mails that are owed and those that are dead, newest first, and why they did not leave
+    Queue,
+    /// Owe a dead letter once more, after what was wrong was mended
+    #[command(after_help = "Example:\n  gatepost mail queue && gatepost mail retry --all")]
+    Retry {
+        /// The id, as `mail queue` shows it
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// Every dead letter
+        #[arg(long)]
+        all: bool,
+    },
+    /// Write the built-in templates to a folder, as a beginning for your own
+    #[command(after_help = "Example:\n  gatepost mail templates ./mails")]
+    Templates {
+        /// The folder; none of the files may be there
+        #[arg(value_name = "FOLDER")]
+        output: PathBuf,
     },
 }
 

@@ -7,6 +7,7 @@ mod context;
 mod failure;
 mod keys;
 mod logging;
+mod mail;
 mod migrate;
 mod output;
 mod owner;
@@ -59,6 +60,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::SetupLink => owner::print_new_link(config).await,
             Command::User { command } => user::run(config, command).await,
             Command::Keys { command } => keys::run(config, command).await,
+            Command::Mail { command } => mail::run(config, command).await,
             Command::Config { .. } | Command::Openapi | Command::Completions { .. } => Ok(()),
         }
     })

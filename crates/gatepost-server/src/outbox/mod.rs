@@ -13,6 +13,7 @@
 mod courier;
 mod letter;
 mod mailbox;
+mod mailbox_page;
 mod message;
 mod owe;
 mod queue;
@@ -20,6 +21,11 @@ mod smtp;
 mod sql;
 mod templates;
 mod transport;
+
+use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
 
 pub use courier::{Courier, Round};
 pub use letter::{FactorChange, Kind, Letter};
@@ -31,3 +37,10 @@ pub use smtp::SmtpError;
 pub use sql::STATEMENTS;
 pub use templates::BUILT_IN as TEMPLATES;
 pub use transport::{SendError, Sending, Transport};
+
+/// The pages of this feature. It has no operations.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .route("/dev/mailbox", get(mailbox_page::list))
+        .route("/dev/mailbox/{id}", get(mailbox_page::show))
+}

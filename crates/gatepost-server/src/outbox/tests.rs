@@ -10,8 +10,10 @@ use gatepost_kernel::{OpaqueToken, Secret, Timestamp};
 use gatepost_server::outbox::{
     Courier, Kind, Letter, Mail, Outgoing, Recent, Round, SendError, Sending, State, Transport, queue, retry,
 };
-use gatepost_testkit::{Node, TestApp, on_each_db};
+use gatepost_testkit::{Node, Setup, TestApp, on_each_db};
 
+/// A client on the same machine.
+const HERE: &str = "127.0.0.1";
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -314,4 +316,48 @@ on_each_db! {
         owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
         tokio::time::timeout(MINUTE, app.app.outbox.owed()).await.unwrap();
     }
+
+    async fn the_mailbox_is_a_page_for_whoever_develops_here(app: TestApp) {
+        owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
+        let device = "<script>alert(1)</script>".to_owned();
+        let at = app.clock.now();
+        owe(&app, mail("ada@example.com", Letter::PasswordChanged { at, device: Some(device) })).await;
+        let (letter, token) = reset(&app, at);
+        owe(&app, mail("ada@example.com", letter)).await;
+        assert_eq!(Courier::new(&app.app).ok().unwrap().deliver().await.unwrap().sent, 3);
+        let list = app.get("/dev/mailbox").from(HERE).send().await;
+        assert_eq!((list.status, list.header("content-type")), (200, "text/html; charset=utf-8"));
+        assert!(!list.header("content-security-policy").contains("unsafe"));
+        let links: Vec<_> = list.text().split("href=\"").filter_map(|rest| rest.split('"').next()).filter(|link| link.starts_with("/dev/")).map(str::to_owned).collect();
+        assert_eq!(links.len(), 3, "{}", list.text());
+        let mut pages = String::new();
+        for link in links {
+            let page = app.get(&link).from(HERE).send().await;
+            assert_eq!(page.status, 200);
+            pages.push_str(&page.text());
+        }
+        assert!(!pages.contains("<script") && pages.contains("&lt;script&gt;"), "{pages}");
+        assert!(pages.contains(&token));
+        for nothing in ["/dev/mailbox/019b76da-a800-7b30-9a44-3f1d5c2e8b10", "/dev/mailbox/..%2f..%2fmaster.key"] {
+            app.get(nothing).from(HERE).send().await.assert_refused(404, "not_found");
+        }
+        // A proxy that nobody named brings others.
+        app.get("/dev/mailbox").from("192.0.2.1").send().await.assert_refused(404, "not_found");
+    }
+
+    async fn the_mailbox_is_no_page_where_others_can_reach_the_server(app: TestApp = behind_a_proxy) {
+        app.get("/dev/mailbox").from(HERE).send().await.assert_refused(404, "not_found");
+    }
+
+    async fn the_mailbox_is_no_page_where_mails_leave(app: TestApp = with_a_mail_server) {
+        app.get("/dev/mailbox").from(HERE).send().await.assert_refused(404, "not_found");
+    }
+}
+
+fn behind_a_proxy(setup: Setup) -> Setup {
+    setup.set("trusted_proxies", "10.0.0.0/8")
+}
+
+fn with_a_mail_server(setup: Setup) -> Setup {
+    setup.set("mail.smtp.host", "smtp.example.com")
 }

@@ -10,6 +10,8 @@ use crate::source;
 
 /// Routes for browsers and machines that are no operations of the API.
 pub(crate) const UNDOCUMENTED: &[(&str, &str)] = &[
+    ("/dev/mailbox", "a page for whoever develops on this machine"),
+    ("/dev/mailbox/{id}", "likewise"),
     ("/docs", "a page"),
     ("/docs/", "a page"),
     ("/docs/problems", "a page"),

@@ -171,3 +171,29 @@ fn what_needs_no_database_needs_no_folder() {
     assert!(installation.succeed(&["--help"]).contains("Exit codes"));
     assert!(!installation.path("data").exists());
 }
+
+#[test]
+fn the_operator_reads_the_local_mailbox_and_the_queue() {
+    let here = Installation::on_sqlite();
+    here.succeed(&["migrate", "up"]);
+    let id = "019b76da-a800-7b30-9a44-3f1d5c2e8b10";
+    std::fs::create_dir_all(here.path("data/mailbox")).unwrap();
+    let mail = "To: ada@example.com\r\nSubject: Gatepost: \x1b[31mhello\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\n\
+        Content-Type: multipart/alternative;\r\n boundary=\"gatepost-1\"\r\n\r\n--gatepost-1\r\n\
+        Content-Type: text/plain; charset=utf-8\r\n\r\nClick=20here\x1b[2J\r\n--gatepost-1--\r\n";
+    std::fs::write(here.path(&format!("data/mailbox/{id}.eml")), mail).unwrap();
+    let list = here.succeed(&["mail", "list"]);
+    assert!(list.contains(id) && list.contains("ada@example.com"), "{list}");
+    let shown = here.succeed(&["mail", "show", id]);
+    assert!(shown.contains("Click here"), "{shown}");
+    // Whoever writes a mail does not write on the operator's terminal.
+    assert!(!list.contains('\x1b') && !shown.contains('\x1b'));
+    assert_eq!(here.run(&["mail", "show", "../../master.key"]).status.code(), Some(1));
+    assert_eq!(here.succeed(&["mail", "queue"]).lines().count(), 1);
+    assert_eq!(here.succeed(&["mail", "retry", "--all"]).trim(), "there is no dead letter");
+    assert_eq!(here.run(&["mail", "retry", id]).status.code(), Some(1));
+    assert_eq!(here.run(&["mail", "retry"]).status.code(), Some(2));
+    here.succeed(&["mail", "templates", "mails"]);
+    assert!(here.path("mails/layout.html").is_file());
+    assert_eq!(here.run(&["mail", "templates", "mails"]).status.code(), Some(74), "nothing is overwritten");
+}
