@@ -11,12 +11,12 @@ use crate::api_keys::ApiKeys;
 use crate::attempts::Attempts;
 use crate::audit::Act;
 use crate::config::Config;
-use crate::http::CookieJar;
+use crate::http::{CookieJar, CsrfGuard};
 use crate::keys::{KeyRing, KeysError, MasterKey, Schedule};
 use crate::limits::{Limits, NotARedisUrl};
 use crate::outbox::Outbox;
 use crate::passwords::{Hasher, HasherSettings, Pepper, PepperIdError, Peppers};
-use crate::sessions::{Identities, Mint, Policy, Settings};
+use crate::sessions::{Identities, Mint, Places, PlacesError, Policy, SessionLimits, Settings};
 
 /// A running application. Cloning shares it.
 #[derive(Clone)]
@@ -54,6 +54,8 @@ pub struct Parts {
     pub cookies: CookieJar,
     /// What the lock-out knows accounts and devices by.
     pub attempts: Attempts,
+    /// Tells requests of our own pages from those of other sites.
+    pub csrf: CsrfGuard,
 }
 
 impl Deref for App {
@@ -86,6 +88,9 @@ pub enum StartError {
     /// The signing keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The file of places cannot be used.
+    #[error(transparent)]
+    Places(#[from] PlacesError),
     /// The operating system gave no thread for hashing.
     #[error("cannot start the threads that hash passwords")]
     Threads(#[from] std::io::Error),
@@ -133,6 +138,7 @@ impl App {
         let peppers = Peppers::new(Some(pepper), Vec::new());
         let hasher = Hasher::start(HasherSettings::new(&config.passwords, peppers), &random)?;
         let second_factor_roles = SecondFactorRoles::new(&config.second_factor.required_for);
+        let places = config.sessions.geoip_file.as_deref().map(Places::open).transpose()?;
         let settings = Settings {
             issuer: issuer.clone(),
             audience,
@@ -140,6 +146,15 @@ impl App {
             refresh_idle: config.tokens.refresh_idle,
             refresh_absolute: config.tokens.refresh_absolute,
             replay_window: config.tokens.replay_window,
+            browser: SessionLimits {
+                idle: config.sessions.browser_idle,
+                absolute: config.sessions.browser_absolute,
+            },
+            remembered: SessionLimits {
+                idle: config.sessions.remembered_idle,
+                absolute: config.sessions.remembered_absolute,
+            },
+            places,
             policy: Policy::default(),
             second_factor_roles: second_factor_roles.clone(),
         };
@@ -150,6 +165,7 @@ impl App {
         let api_keys = ApiKeys::new(db.clone(), identities.clone(), config.users.cache, keyed_roles);
         let limits = Limits::new(config.limits.clone(), db.clone())?;
         let cookies = CookieJar::new(&issuer);
+        let csrf = CsrfGuard::new(master.derive("gatepost csrf tokens"), &issuer);
         let outbox = Outbox::new(master.derive("gatepost outbox"), random.clone());
         let attempts = Attempts::new(
             master.derive("gatepost lock-out names"),
@@ -172,6 +188,7 @@ impl App {
             limits,
             cookies,
             attempts,
+            csrf,
         };
         Ok(Self(Arc::new(parts)))
     }

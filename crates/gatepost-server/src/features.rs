@@ -47,6 +47,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(crate::sign_up::routes())
         .merge(crate::sign_in::routes())
+        .merge(crate::sessions::routes())
         .merge(crate::accounts::routes())
         .merge(crate::access::routes())
         .merge(crate::api_keys::routes())
@@ -80,5 +81,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(10, "limits", "0010_limits"),
         migration!(11, "attempts", "0011_attempts"),
         migration!(12, "api_keys", "0012_api_keys"),
+        migration!(13, "browser_sessions", "0013_browser_sessions"),
     ],
 };

@@ -9,6 +9,8 @@ mod api;
 mod authorization;
 #[path = "coverage/corpus.rs"]
 mod corpus;
+#[path = "coverage/csrf.rs"]
+mod csrf;
 #[path = "coverage/document.rs"]
 mod document;
 #[path = "coverage/examples.rs"]

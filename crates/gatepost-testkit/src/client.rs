@@ -8,13 +8,14 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use gatepost_server::http::ClientAddress;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::app::Watch;
+use crate::persona::Browser;
 
 /// A request that is being put together.
 pub struct Call {
@@ -66,6 +67,19 @@ impl Call {
     pub fn api_key(self, key: &str) -> Self {
         self.watch.secrets.note("API key", key);
         self.header(HeaderName::from_static("x-api-key"), key)
+    }
+
+    /// From a page of our own in this browser.
+    #[must_use]
+    pub fn browser(self, browser: &Browser) -> Self {
+        self.cookie_of(browser).header(HeaderName::from_static("sec-fetch-site"), "same-origin")
+    }
+
+    /// With the cookies of this browser, and no word about the page that made the request.
+    #[must_use]
+    pub fn cookie_of(self, browser: &Browser) -> Self {
+        let cookies = format!("sid={}; csrf={}", browser.cookie, browser.csrf);
+        self.header(COOKIE, &cookies)
     }
 
     /// With this header, in place of one of the same name.
@@ -157,6 +171,11 @@ impl Call {
         if answer.status >= 500 && !self.may_fail {
             self.watch.failed(format!("{what} answered {}: {}", answer.status, answer.text()));
         }
+        for name in ["sid", "csrf"] {
+            if let Some(value) = answer.cookie(name) {
+                self.watch.secrets.note("cookie", &value);
+            }
+        }
         if let Ok(json) = serde_json::from_slice(&answer.body) {
             self.watch.secrets.note_in(&json);
         }
@@ -218,6 +237,14 @@ impl Answer {
     /// The header's text, or "" when it is absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The value that the answer gives to a cookie of this name, the prefix not counted. "" takes it away.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        let lines = self.headers.get_all(SET_COOKIE).iter().map(|line| line.to_str().unwrap());
+        let mut pairs = lines.filter_map(|line| line.split(';').next()?.split_once('='));
+        let found = pairs.find(|(sent, _)| sent.strip_prefix("__Host-").unwrap_or(sent) == name);
+        found.map(|(_, value)| value.to_owned())
     }
 
     /// Asserts a refusal: status and code.

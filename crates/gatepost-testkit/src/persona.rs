@@ -60,7 +60,42 @@ impl Persona {
     }
 }
 
+/// A browser that is signed in: the values of its cookies.
+#[derive(Clone, Debug)]
+pub struct Browser {
+    /// The session cookie.
+    pub cookie: String,
+    /// The double-submit token.
+    pub csrf: String,
+}
+
+impl Browser {
+    /// Reads the answer to a sign-in.
+    #[track_caller]
+    pub fn of(answer: &Answer) -> Self {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        Self { cookie: answer.cookie("sid").unwrap(), csrf: answer.cookie("csrf").unwrap() }
+    }
+}
+
 impl Node {
+    /// Signs this user in with [`PASSWORD`] and a session cookie.
+    pub async fn browse(&self, identifier: &str) -> Browser {
+        Browser::of(&self.browser_login(identifier, PASSWORD, false).await)
+    }
+
+    /// Asks for a browser session, from a page of our own.
+    pub async fn browser_login(&self, identifier: &str, password: &str, remember: bool) -> Answer {
+        let body = json!({ "identifier": identifier, "password": password, "session": "browser", "remember": remember });
+        let call = self.post("/api/v1/auth/login").json(&body);
+        call.header(http::HeaderName::from_static("sec-fetch-site"), "same-origin").send().await
+    }
+
+    /// Reads one's own account with a session cookie.
+    pub async fn me_in(&self, browser: &Browser) -> Answer {
+        self.get("/api/v1/users/me").browser(browser).send().await
+    }
+
     /// Registers a user of this name, `<name>@example.com`, with [`PASSWORD`].
     pub async fn user(&self, name: &str) -> Persona {
         let body = json!({ "email": format!("{name}@example.com"), "username": name, "password": PASSWORD });

@@ -173,6 +173,12 @@ pub(crate) enum User {
         #[arg(long, value_name = "ID")]
         revoke: Option<String>,
     },
+    /// End all sessions of an account, on every device; its owner signs in again
+    #[command(after_help = "Example:\n  gatepost user revoke-sessions ada@example.com")]
+    RevokeSessions {
+        /// An address, a username or an id
+        who: String,
+    },
     /// Give an account a new password and end all its sessions
     #[command(after_help = "Example:\n  gatepost user set-password ada --password-stdin < password.txt")]
     SetPassword {

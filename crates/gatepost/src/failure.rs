@@ -169,6 +169,7 @@ impl From<StartError> for Failure {
         match error {
             StartError::Keys(error) => error.into(),
             StartError::Limits(_) => Self::new(CONFIGURATION, chain(&error)),
+            StartError::Places(_) => Self::new(CONFIGURATION, chain(&error)),
             StartError::Threads(_) | StartError::Pepper(_) => Self::new(REFUSED, chain(&error)),
         }
     }

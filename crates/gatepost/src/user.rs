@@ -6,7 +6,7 @@ use gatepost_server::access;
 use gatepost_server::accounts::{self, LoginIdentifier, User, UserBody};
 use gatepost_server::config::Config;
 use gatepost_server::http::Rights;
-use gatepost_server::sign_in;
+use gatepost_server::{sessions, sign_in};
 
 use crate::cli::User as Command;
 use crate::context::beside;
@@ -26,7 +26,8 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
         | Command::Show { .. }
         | Command::Disable { .. }
         | Command::Enable { .. }
-        | Command::ApiKeys { .. } => None,
+        | Command::ApiKeys { .. }
+        | Command::RevokeSessions { .. } => None,
     };
     let app = beside(config).await?;
     let done = match (command, password) {
@@ -49,6 +50,7 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
             }
         }
         (Command::Enable { who }, _) => switch(&app, &who, true).await,
+        (Command::RevokeSessions { who }, _) => revoke_sessions(&app, &who).await,
         (Command::CreateAdmin { .. } | Command::SetPassword { .. }, None) => Ok(()),
     };
     app.db.close().await;
@@ -119,6 +121,13 @@ async fn switch(app: &App, who: &str, active: bool) -> Result<(), Failure> {
         true => output::line(format_args!("{} may sign in again", user.email)),
         false => output::line(format_args!("{} is disabled; all sessions have ended", user.email)),
     }
+}
+
+async fn revoke_sessions(app: &App, who: &str) -> Result<(), Failure> {
+    let (user, _) = find(app, who).await?;
+    let (act, id, identities) = (app.operator_act(), user.id, app.identities.clone());
+    let ended = app.db.write(move |tx| sessions::revoke_all(tx, &identities, &act, id, None)).await?;
+    output::line(format_args!("{}: {ended} ended; a running server knows within seconds", user.email))
 }
 
 /// The account that somebody means.

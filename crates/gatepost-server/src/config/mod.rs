@@ -24,6 +24,7 @@ mod reader;
 mod second_factor;
 mod secret;
 mod server;
+mod sessions;
 mod setting;
 mod show;
 mod sign_up;
@@ -42,6 +43,7 @@ pub use self::public_url::PublicUrl;
 pub use self::raw::{RESERVED_ENV, Raw};
 pub use self::second_factor::SecondFactorConfig;
 pub use self::server::ServerConfig;
+pub use self::sessions::SessionConfig;
 pub use self::setting::{Kind, Setting};
 pub use self::show::{example, show};
 pub use self::sign_up::{SignUpConfig, SignUpMode, UsersConfig};
@@ -59,6 +61,7 @@ const SECTIONS: &[&[Setting]] = &[
     passwords::SETTINGS,
     second_factor::SETTINGS,
     tokens::SETTINGS,
+    sessions::SETTINGS,
     http::SETTINGS,
     limits::SETTINGS,
     mail::SETTINGS,
@@ -87,6 +90,8 @@ pub struct Config {
     pub second_factor: SecondFactorConfig,
     /// Access and refresh tokens.
     pub tokens: TokenConfig,
+    /// Browser sessions, and what the list of devices says.
+    pub sessions: SessionConfig,
     /// The life of signing keys, and the key that seals them.
     pub keys: KeysConfig,
     /// Limits of the HTTP server.
@@ -129,6 +134,7 @@ impl Config {
         let passwords = passwords::read(reader);
         let second_factor = second_factor::read(reader);
         let tokens = tokens::read(reader);
+        let sessions = sessions::read(reader);
         let keys = tokens::read_keys(reader, &tokens);
         let http = http::read(reader);
         let limits = limits::read(reader, &database.location);
@@ -145,6 +151,7 @@ impl Config {
             passwords,
             second_factor,
             tokens,
+            sessions,
             keys,
             http,
             limits,

@@ -7,15 +7,15 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use gatepost_db::{DbError, ReadTx};
 use gatepost_kernel::{Secret, Timestamp};
-use gatepost_problem::{BearerToken, Problem, ProblemType, request_id};
-use http::header::USER_AGENT;
+use gatepost_problem::{Problem, ProblemType, request_id};
+use http::header::{AUTHORIZATION, USER_AGENT};
 use http::request::Parts;
 
-use super::{ClientAddress, Credential, SignedInUser};
+use super::{ClientAddress, CookieName, Credential, SignedInUser, storage_problem};
 use crate::api_keys::KeyIdentity;
 use crate::app::App;
 use crate::audit::Origin;
-use crate::sessions::{self, Identity};
+use crate::sessions::{self, CookieKey, Identity};
 
 /// The roles of an account and what they add up to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub struct Rights {
 
 /// The signed-in user behind a request. A handler that takes one answers 401 to everybody else, and 403 to the API keys of
 /// users: see [`Principal`](super::Principal) for operations that those may call, too.
+///
+/// They come with an access token, or with a session cookie and then only from our own pages, unless nothing is changed
+/// (see [`CsrfGuard`](super::CsrfGuard)).
 ///
 /// What it says was true when the request began: the account is active, its session lives, and its rights are those of
 /// the database.
@@ -70,12 +73,17 @@ impl Caller {
         }
     }
 
-    async fn authenticate(parts: &mut Parts, app: &App, token: &BearerToken) -> Result<Self, Problem> {
-        let identity = app.identities.authenticate(token.expose(), app.clock.now()).await?;
-        if let Some(log) = parts.extensions.get::<SignedInUser>() {
-            log.set(identity.user.id);
-        }
-        Ok(Self(identity))
+    async fn of_cookie(
+        parts: &Parts,
+        app: &App,
+        cookie: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Identity>, Problem> {
+        let ended =
+            || Problem::unauthenticated().cause("the session cookie is unknown, or its session has ended");
+        let cookie = CookieKey::hash_of(cookie).ok_or_else(ended)?;
+        app.csrf.check(&parts.method, &parts.headers, app.cookies, &cookie)?;
+        sessions::of_cookie(app, &cookie, now).await.map_err(storage_problem)?.ok_or_else(ended)
     }
 }
 
@@ -93,11 +101,22 @@ impl OptionalFromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, Problem> {
-        match Credential::from_headers(&parts.headers)? {
-            Some(Credential::AccessToken(token)) => Self::authenticate(parts, app, &token).await.map(Some),
-            Some(Credential::ApiKey(key)) => Err(api_key_reaches_nothing(parts, app, &key).await),
-            None => Ok(None),
+        let now = app.clock.now();
+        let identity = match Credential::from_headers(&parts.headers)? {
+            Some(Credential::AccessToken(token)) => app.identities.authenticate(token.expose(), now).await?,
+            Some(Credential::ApiKey(key)) => return Err(api_key_reaches_nothing(parts, app, &key).await),
+            // Whoever says in a header who they are does not mean the cookie.
+            None if parts.headers.contains_key(AUTHORIZATION) => return Ok(None),
+            None => match app.cookies.get(&parts.headers, CookieName::Session) {
+                Some(cookie) => Self::of_cookie(parts, app, cookie.expose(), now).await?,
+                None => return Ok(None),
+            },
+        };
+        sessions::note_use(app, &identity, now).await;
+        if let Some(log) = parts.extensions.get::<SignedInUser>() {
+            log.set(identity.user.id);
         }
+        Ok(Some(Self(identity)))
     }
 }
 

@@ -10,7 +10,8 @@ use gatepost_problem::{OAuthError, Problem, method_not_allowed, not_found};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, Flow, Http, HttpAuthScheme, OAuth2, Password, Scopes, SecurityScheme,
+    ApiKey, ApiKeyValue, Flow, Http, HttpAuthScheme, OAuth2, Password, Scopes, SecurityRequirement,
+    SecurityScheme,
 };
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
@@ -50,6 +51,7 @@ fn parts() -> (Router<App>, OpenApi) {
     SecuritySchemes.modify(&mut document);
     RateLimits.modify(&mut document);
     ApiKeysAreRefused.modify(&mut document);
+    CookiesOpenThem.modify(&mut document);
     ProblemsHaveTheirType.modify(&mut document);
     (routes, document)
 }
@@ -89,6 +91,10 @@ impl Modify for SecuritySchemes {
         let password =
             Flow::Password(Password::with_refresh_url("/oauth/token", Scopes::new(), "/oauth/token"));
         components.add_security_scheme("password", SecurityScheme::OAuth2(OAuth2::new([password])));
+        let cookie = "A browser session, from `/api/v1/auth/login` with `\"session\": \"browser\"`. A request that changes \
+            something must come from the server's own pages.";
+        let cookie = ApiKey::Cookie(ApiKeyValue::with_description("__Host-sid", cookie));
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
         let header = "An API key from `/api/v1/api-keys`. `Authorization: Bearer gpk_…` does as well.";
         let api_key = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", header));
         components.add_security_scheme("api_key", SecurityScheme::ApiKey(api_key));
@@ -141,16 +147,47 @@ impl Modify for ApiKeysAreRefused {
             if !takes("bearer") || takes("api_key") {
                 continue;
             }
-            match operation.responses.responses.get_mut("403") {
-                Some(RefOr::T(response)) => response.description.push_str(&format!("; {REFUSED}")),
-                Some(RefOr::Ref(_)) => {}
-                None => {
-                    let body = Content::new(Some(Ref::from_schema_name("Problem")));
-                    let refused =
-                        ResponseBuilder::new().description(REFUSED).content("application/json", body);
-                    operation.responses.responses.insert("403".to_owned(), refused.build().into());
+            forbid(operation, REFUSED);
+        }
+    }
+}
+
+/// Whatever an access token opens, a session cookie does, too: `Caller` takes either. Then another site may be behind
+/// the request.
+struct CookiesOpenThem;
+
+impl Modify for CookiesOpenThem {
+    fn modify(&self, document: &mut OpenApi) {
+        const REFUSED: &str = "`csrf_rejected`: another site had the session cookie sent along";
+        let requirement = |scheme| SecurityRequirement::new(scheme, std::iter::empty::<String>());
+        let (bearer, cookie) = (requirement("bearer"), requirement("cookie"));
+        for item in document.paths.paths.values_mut() {
+            let changing = [&mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+            let all = changing.into_iter().flatten().map(|operation| (operation, true));
+            for (operation, changes) in all.chain(item.get.as_mut().map(|operation| (operation, false))) {
+                let Some(ways) = &mut operation.security else { continue };
+                let Some(at) = ways.iter().position(|way| *way == bearer) else { continue };
+                ways.insert(at + 1, cookie.clone());
+                if changes {
+                    forbid(operation, REFUSED);
                 }
             }
+        }
+    }
+}
+
+/// Adds to what an operation says of 403, unless it names the code itself.
+fn forbid(operation: &mut Operation, said: &str) {
+    let code = said.split('`').nth(1).unwrap_or(said);
+    match operation.responses.responses.get_mut("403") {
+        Some(RefOr::T(response)) if !response.description.contains(code) => {
+            response.description.push_str(&format!("; {said}"));
+        }
+        Some(RefOr::T(_) | RefOr::Ref(_)) => {}
+        None => {
+            let body = Content::new(Some(Ref::from_schema_name("Problem")));
+            let refused = ResponseBuilder::new().description(said).content("application/json", body);
+            operation.responses.responses.insert("403".to_owned(), refused.build().into());
         }
     }
 }

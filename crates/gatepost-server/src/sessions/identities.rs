@@ -10,7 +10,7 @@
 //! query more, never an answer that is out of date.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gatepost_db::{Db, DbError, ReadTx, WriteTx};
@@ -20,6 +20,7 @@ use gatepost_token::{Claims, TokenError};
 use quick_cache::sync::Cache;
 
 use super::sql;
+use super::wanted::Wanted;
 use crate::access::SecondFactorRoles;
 use crate::accounts::User;
 use crate::http::{Rights, storage_problem};
@@ -51,6 +52,29 @@ pub struct SessionState {
     pub proven_at: Timestamp,
     /// When they last showed a second factor in it.
     pub second_factor_at: Option<Timestamp>,
+    /// What its client holds: tokens or a cookie.
+    pub kind: Wanted,
+    /// When it ends, however much it is used.
+    pub absolute_until: Timestamp,
+}
+
+/// When a session was last used, as far as this node knows. Requests of one session share it.
+pub struct LastSeen(AtomicI64);
+
+impl LastSeen {
+    pub(super) fn at(when: Timestamp) -> Self {
+        Self(AtomicI64::new(when.as_micros()))
+    }
+
+    pub(super) fn get(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Whether the caller is the one of racing requests that has to write this down.
+    pub(super) fn advance(&self, from: Timestamp, to: Timestamp) -> bool {
+        let (from, to) = (from.as_micros(), to.as_micros());
+        self.0.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
 }
 
 /// An account, what it may do, and the session that speaks for it.
@@ -61,6 +85,8 @@ pub struct Identity {
     pub rights: Rights,
     /// The session.
     pub session: SessionState,
+    /// When it was last used.
+    pub last_seen: LastSeen,
 }
 
 impl Identity {
@@ -179,7 +205,20 @@ impl Identities {
         if identity.user.id != verified.user || identity.session.epoch != verified.epoch {
             return Err(AuthenticationError::Refused("it belongs to an earlier epoch of the account"));
         }
+        // The mint lets no token outlive its session; a session may have been cut short since.
+        if now >= identity.session.absolute_until {
+            return Err(AuthenticationError::Refused("its session has reached its end"));
+        }
         Ok(identity)
+    }
+
+    /// The living identity of the session that has this cookie, from the database.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(super) async fn of_cookie(&self, cookie: &TokenHash) -> Result<Option<Identity>, DbError> {
+        let found = sql::identity_by_cookie(&self.0.db, cookie).await?.filter(Identity::is_alive);
+        Ok(found.map(|identity| identity.narrowed(&self.0.second_factor_roles)))
     }
 
     /// The living identity of a session, from the cache or the database.

@@ -7,8 +7,11 @@ use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::{Clock, Id, Random, Secret, Timestamp};
 use gatepost_token::{Claims, SigningError};
 
+use super::cookie::{CookieKey, SessionCookie};
 use super::model::{Assurance, Policy, RefreshToken, SecondFactor};
+use super::places::Places;
 use super::sql;
+use super::wanted::Wanted;
 use crate::access::{self, SecondFactorRoles};
 use crate::audit::{self, Act, Event};
 use crate::http::Rights;
@@ -20,13 +23,21 @@ use crate::keys::{KeyRing, ServerKey};
 pub struct Device {
     /// What its user calls it.
     pub name: Option<String>,
+    /// Which kind of session it asks for.
+    pub wanted: Wanted,
 }
 
 /// The random parts of a new session, drawn before the transaction so that running it again is harmless.
 pub struct Drawn {
     pub(super) session: SessionId,
-    pub(super) refresh: RefreshToken,
+    pub(super) key: Key,
     pub(super) device: Device,
+}
+
+/// What the client of a new session will hold.
+pub(super) enum Key {
+    Refresh(RefreshToken),
+    Cookie(CookieKey),
 }
 
 /// How long a session lives, from its first moment on.
@@ -36,15 +47,22 @@ pub(super) struct Lifetimes {
     pub(super) absolute_until: Timestamp,
 }
 
-/// The right to a set of tokens for one session. Only [`open`] and [`exchange`](super::exchange) make one.
+/// The right to the credentials of one session. Only [`open`] and [`exchange`](super::exchange) make one.
 pub struct Grant {
     pub(super) user: UserId,
     pub(super) session: SessionId,
     pub(super) client_id: String,
     pub(super) epoch: i64,
     pub(super) rights: Rights,
-    pub(super) refresh: Secret<String>,
-    pub(super) refresh_until: Timestamp,
+    pub(super) credential: Credential,
+}
+
+/// What a grant gives a right to.
+pub(super) enum Credential {
+    /// Access tokens, and the refresh token for the next ones. It works until then.
+    Tokens { refresh: Secret<String>, until: Timestamp },
+    /// A session cookie. Unused, it works until then.
+    Cookie { key: CookieKey, kind: Wanted, until: Timestamp },
 }
 
 impl Grant {
@@ -91,10 +109,36 @@ pub struct Settings {
     pub refresh_absolute: Duration,
     /// How long a replaced refresh token is answered with its successor once more.
     pub replay_window: Duration,
+    /// How long a browser session lives.
+    pub browser: SessionLimits,
+    /// How long one lives whose user asked to be remembered.
+    pub remembered: SessionLimits,
+    /// Where addresses are, if the operator has a file that tells.
+    pub places: Option<Places>,
     /// What every sign-in must meet.
     pub policy: Policy,
     /// The roles that count only where a second factor was shown.
     pub second_factor_roles: SecondFactorRoles,
+}
+
+/// How long a session lives.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionLimits {
+    /// Without being used.
+    pub idle: Duration,
+    /// In any case.
+    pub absolute: Duration,
+}
+
+/// Why there are no tokens for a grant.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    /// The grant is for a cookie.
+    #[error("a browser session has no tokens")]
+    Browser,
+    /// The signature cannot be made.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
 }
 
 /// Makes sessions' tokens. Cloning shares it.
@@ -127,27 +171,44 @@ impl Mint {
     /// Draws the random parts of a session.
     pub fn draw(&self, device: Device) -> Drawn {
         let session = Id::generate(self.clock.now(), &self.random);
-        Drawn { session, refresh: RefreshToken::draw(&self.random), device }
+        let key = if device.wanted.is_browser() {
+            Key::Cookie(CookieKey::draw(&self.random))
+        } else {
+            Key::Refresh(RefreshToken::draw(&self.random))
+        };
+        Drawn { session, key, device }
     }
 
-    pub(super) fn lifetimes(&self, begin: Timestamp) -> Lifetimes {
-        let absolute_until = begin.plus(self.settings.refresh_absolute);
-        Lifetimes {
-            begin,
-            idle_until: begin.plus(self.settings.refresh_idle).min(absolute_until),
-            absolute_until,
+    /// The limits of a kind of session: idle and absolute.
+    pub(super) fn limits(&self, wanted: Wanted) -> SessionLimits {
+        let settings = &self.settings;
+        match wanted {
+            Wanted::Tokens => {
+                SessionLimits { idle: settings.refresh_idle, absolute: settings.refresh_absolute }
+            }
+            Wanted::Browser => settings.browser,
+            Wanted::RememberedBrowser => settings.remembered,
         }
+    }
+
+    pub(super) fn lifetimes(&self, begin: Timestamp, wanted: Wanted) -> Lifetimes {
+        let SessionLimits { idle, absolute } = self.limits(wanted);
+        let absolute_until = begin.plus(absolute);
+        Lifetimes { begin, idle_until: begin.plus(idle).min(absolute_until), absolute_until }
     }
 
     /// Makes the tokens that a grant gives a right to. Call it after the commit, never in a transaction: a token that
     /// was signed for a session that was rolled back would be a lie.
     ///
     /// # Errors
-    /// When the signature cannot be made.
-    pub fn tokens(&self, grant: &Grant) -> Result<Tokens, SigningError> {
+    /// [`MintError`]: the grant is for a cookie, or the signature cannot be made.
+    pub fn tokens(&self, grant: &Grant) -> Result<Tokens, MintError> {
+        let Credential::Tokens { refresh, until } = &grant.credential else { return Err(MintError::Browser) };
         let now = self.clock.now();
         let issued = now.as_secs();
-        let ttl = self.settings.access_ttl.as_secs();
+        // No access token outlives its session, wherever it is verified.
+        let left = until.since(now).as_secs();
+        let ttl = self.settings.access_ttl.as_secs().min(left);
         let claims = Claims {
             iss: self.settings.issuer.clone(),
             sub: grant.user.to_string(),
@@ -164,10 +225,33 @@ impl Mint {
         Ok(Tokens {
             access_token: self.keys.current().sign(&claims)?,
             expires_in: ttl,
-            refresh_token: grant.refresh.clone(),
+            refresh_token: refresh.clone(),
             // To the nearest second: the transaction took a few milliseconds of the life.
-            refresh_expires_in: grant.refresh_until.plus(Duration::from_millis(500)).since(now).as_secs(),
+            refresh_expires_in: until.plus(Duration::from_millis(500)).since(now).as_secs(),
         })
+    }
+
+    /// The cookie that a grant gives a right to; `None` when it gives one to tokens.
+    pub fn cookie(&self, grant: &Grant) -> Option<SessionCookie> {
+        match &grant.credential {
+            Credential::Tokens { .. } => None,
+            Credential::Cookie { key, kind, until } => {
+                let left = until.plus(Duration::from_millis(500)).since(self.clock.now());
+                Some(SessionCookie {
+                    key: key.clone(),
+                    max_age: self.max_age(*kind),
+                    expires_in: left.as_secs(),
+                })
+            }
+        }
+    }
+
+    /// How long a browser is to keep the cookie of such a session; the server's limits hold whatever it does.
+    pub(super) fn max_age(&self, kind: Wanted) -> Option<Duration> {
+        match kind {
+            Wanted::Tokens | Wanted::Browser => None,
+            Wanted::RememberedBrowser => Some(self.settings.remembered.absolute),
+        }
     }
 }
 
@@ -182,9 +266,18 @@ pub fn open(tx: &mut WriteTx<'_>, mint: &Mint, act: &Act, sign_in: &SignIn<'_>) 
     let SignIn { assurance, client_id, drawn } = sign_in;
     let rights = access::rights_of(tx, assurance.user)?;
     let rights = mint.settings.second_factor_roles.counting(rights, assurance.second.is_some());
-    let lifetimes = mint.lifetimes(act.at);
-    sql::insert_session(tx, act, assurance, client_id, drawn)?;
-    sql::insert_family(tx, assurance, client_id, drawn, &lifetimes)?;
+    let kind = drawn.device.wanted;
+    let lifetimes = mint.lifetimes(act.at, kind);
+    let location = mint.settings.places.as_ref().and_then(|places| places.name(act.address?));
+    let row = sql::NewSession { act, assurance, client_id, drawn, lifetimes: &lifetimes, location };
+    sql::insert_session(tx, &row)?;
+    let credential = match &drawn.key {
+        Key::Refresh(token) => {
+            sql::insert_family(tx, &row, token)?;
+            Credential::Tokens { refresh: token.to_text(), until: lifetimes.idle_until }
+        }
+        Key::Cookie(key) => Credential::Cookie { key: key.clone(), kind, until: lifetimes.idle_until },
+    };
     let act = act.clone().by(assurance.user);
     let signed_in = Event::SignedIn {
         user: assurance.user,
@@ -199,8 +292,7 @@ pub fn open(tx: &mut WriteTx<'_>, mint: &Mint, act: &Act, sign_in: &SignIn<'_>) 
         client_id: (*client_id).to_owned(),
         epoch: assurance.epoch,
         rights,
-        refresh: drawn.refresh.to_text(),
-        refresh_until: lifetimes.idle_until,
+        credential,
     })
 }
 

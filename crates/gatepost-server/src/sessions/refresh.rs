@@ -10,12 +10,14 @@ use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::{Purpose, TokenHash};
 
 use super::identities::{Identities, Identity};
-use super::mint::{Grant, Mint};
+use super::mint::{Credential, Grant, Mint};
 use super::model::{Family, Judgement, Presentation, RefreshToken};
 use super::sql;
+use crate::accounts::{self, Email, User};
 use crate::app::App;
 use crate::audit::{self, Act, Event, Origin};
 use crate::limits::Standing;
+use crate::outbox::{Letter, Mail, Outbox};
 
 const FINGERPRINT: Purpose = Purpose::new("refresh-fingerprint");
 
@@ -85,8 +87,7 @@ pub async fn exchange(
         client_id: next.client_id,
         epoch: next.epoch,
         rights: identity.rights.clone(),
-        refresh: token.to_text(),
-        refresh_until: next.idle_until,
+        credential: Credential::Tokens { refresh: token.to_text(), until: next.idle_until },
     };
     Ok((grant, identity))
 }
@@ -108,7 +109,7 @@ async fn explain(
     let (judgement, family) = match judged {
         Judgement::Dead | Judgement::Replay | Judgement::Mismatch => (judged, family),
         Judgement::Reuse | Judgement::ForeignClient => {
-            let identities = app.identities.clone();
+            let (identities, outbox) = (app.identities.clone(), app.outbox.clone());
             // A refusal that must be remembered is an `Ok`: an `Err` would roll the revocation back.
             app.db
                 .write(move |tx| {
@@ -117,8 +118,12 @@ async fn explain(
                     };
                     let judgement = family.judge(&presentation, act.at, window);
                     match judgement {
-                        Judgement::Reuse => revoke(tx, &identities, &family, "refresh_reuse", &act)?,
-                        Judgement::ForeignClient => revoke(tx, &identities, &family, "wrong_client", &act)?,
+                        Judgement::Reuse => {
+                            revoke(tx, (&identities, &outbox), &family, "refresh_reuse", &act)?;
+                        }
+                        Judgement::ForeignClient => {
+                            revoke(tx, (&identities, &outbox), &family, "wrong_client", &act)?;
+                        }
                         Judgement::Dead | Judgement::Replay | Judgement::Mismatch => {}
                     }
                     Ok::<_, DbError>((judgement, Some(family)))
@@ -153,15 +158,22 @@ async fn explain(
     }
 }
 
+/// Ends a stolen family, and tells its owner.
 fn revoke(
     tx: &mut WriteTx<'_>,
-    identities: &Identities,
+    (identities, outbox): (&Identities, &Outbox),
     family: &Family,
     reason: &str,
     act: &Act,
 ) -> Result<(), DbError> {
     identities.forget_after_commit(tx, family.user);
     sql::end_session(tx, family.session, "revoked", reason, act.at)?;
+    if let Some(user) = accounts::by_id(tx, family.user)?.filter(User::is_usable)
+        && let Ok(email) = Email::parse(&user.email)
+    {
+        let (to, letter) = (email.mailbox(), Letter::SessionStolen);
+        outbox.owe(tx, act.at, &Mail { user: Some(user.id), to, letter, not_after: None })?;
+    }
     audit::record(tx, act, &Event::RefreshReuseDetected { user: family.user, session: family.session })
 }
 

@@ -1,11 +1,14 @@
 //! Every statement on `sessions` and `refresh_families`.
 
+use std::time::Duration;
+
 use gatepost_db::{Db, DbError, ReadTx, Row, WriteTx, params, statements};
 use gatepost_kernel::{Timestamp, TokenHash};
 
-use super::identities::{Identity, SessionState};
-use super::mint::{Drawn, Lifetimes};
+use super::identities::{Identity, LastSeen, SessionState};
+use super::mint::{Drawn, Key, Lifetimes};
 use super::model::{Assurance, Family, RefreshToken};
+use super::wanted::Wanted;
 use crate::access;
 use crate::accounts::{USER_COLUMNS, user_columns, user_from_row};
 use crate::audit::Act;
@@ -18,10 +21,42 @@ macro_rules! family_columns {
     };
 }
 
+macro_rules! identity {
+    ($concatenated:literal, $which:literal) => {
+        concat!(
+            "SELECT ",
+            user_columns!("u."),
+            ", s.id, s.auth_epoch, s.client_id, s.proven_at, s.second_factor_at, s.kind, s.absolute_until, \
+             s.last_seen_at, (SELECT ",
+            $concatenated,
+            "(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) \
+             FROM sessions s JOIN users u ON u.id = s.user_id WHERE ",
+            $which,
+            " AND s.ended_at IS NULL"
+        )
+    };
+}
+
+macro_rules! device_columns {
+    () => {
+        "s.id, s.device_name, s.user_agent, s.address, s.location, s.created_at, \
+         CASE WHEN f.rotated_at > s.last_seen_at THEN f.rotated_at ELSE s.last_seen_at END, f.idle_until, \
+         s.absolute_until, s.kind, s.method, s.second_factor_at IS NOT NULL"
+    };
+}
+
+macro_rules! lives {
+    () => {
+        "s.auth_epoch = ?2 AND s.ended_at IS NULL AND s.absolute_until > ?3 AND CASE s.kind \
+         WHEN 'token' THEN f.status = 'active' AND f.idle_until > ?3 \
+         WHEN 'browser' THEN s.last_seen_at > ?4 ELSE s.last_seen_at > ?5 END"
+    };
+}
+
 statements! {
     INSERT_SESSION = "INSERT INTO sessions (id, user_id, client_id, auth_epoch, method, device_name, user_agent, \
-        address, created_at, proven_at, second_factor_at, version) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 1)";
+        address, created_at, proven_at, second_factor_at, version, kind, cookie_hash, last_seen_at, absolute_until, \
+        location) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, 1, ?11, ?12, ?9, ?13, ?14)";
     INSERT_FAMILY = "INSERT INTO refresh_families (selector_hash, session_id, user_id, client_id, auth_epoch, \
         current_hash, generation, created_at, rotated_at, idle_until, absolute_until, status) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?7, ?8, ?9, 'active')";
@@ -39,27 +74,58 @@ statements! {
     END_FAMILY = "UPDATE refresh_families SET status = ?2, reason = ?3 WHERE session_id = ?1 AND status = 'active'";
     /// Everything that a signed-in request depends on, in one look.
     IDENTITY =
-        sqlite concat!("SELECT ", user_columns!("u."), ", s.id, s.auth_epoch, s.client_id, s.proven_at, s.second_factor_at, ",
-            "(SELECT group_concat(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) ",
-            "FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?1 AND s.ended_at IS NULL"),
-        postgres concat!("SELECT ", user_columns!("u."), ", s.id, s.auth_epoch, s.client_id, s.proven_at, s.second_factor_at, ",
-            "(SELECT string_agg(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) ",
-            "FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?1 AND s.ended_at IS NULL");
+        sqlite identity!("group_concat", "s.id = ?1"),
+        postgres identity!("string_agg", "s.id = ?1");
+    /// The same for whoever comes with a cookie.
+    IDENTITY_BY_COOKIE =
+        sqlite identity!("group_concat", "s.cookie_hash = ?1"),
+        postgres identity!("string_agg", "s.cookie_hash = ?1");
+    /// Whose session a cookie names, whether or not it still lives.
+    NAMED_BY_COOKIE = "SELECT user_id, id FROM sessions WHERE cookie_hash = ?1";
+    /// At most one of any number of racing requests, on any node, writes within a minute.
+    TOUCH = "UPDATE sessions SET last_seen_at = ?2 WHERE id = ?1 AND last_seen_at <= ?3 AND ended_at IS NULL \
+        RETURNING id";
+    RENEW_COOKIE = "UPDATE sessions SET cookie_hash = ?2, version = version + 1 \
+        WHERE id = ?1 AND cookie_hash IS NOT NULL AND ended_at IS NULL";
+    /// The sessions of a user that live, newest first. `?3` is now, `?4` and `?5` are when a session with a cookie was used
+    /// last, at the latest, if its idle limit has passed.
+    LIVING = concat!("SELECT ", device_columns!(), " FROM sessions s LEFT JOIN refresh_families f ON f.session_id = s.id ",
+        "WHERE s.user_id = ?1 AND ", lives!(), " ORDER BY s.id DESC LIMIT ?6");
+    LIVING_AFTER = concat!("SELECT ", device_columns!(), " FROM sessions s LEFT JOIN refresh_families f ON f.session_id = s.id ",
+        "WHERE s.user_id = ?1 AND s.id < ?7 AND ", lives!(), " ORDER BY s.id DESC LIMIT ?6");
+    BELONGS_TO = "SELECT EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id \
+        WHERE s.id = ?1 AND s.user_id = ?2 AND s.auth_epoch = u.auth_epoch)";
+    /// All but one; nobody has the id that is all zeros.
+    END_FAMILIES = "UPDATE refresh_families SET status = 'revoked', reason = ?3 \
+        WHERE user_id = ?1 AND session_id <> ?2 AND status = 'active'";
+    /// Only what still lived by its epoch and its end: the rest has ended long ago, in another way.
+    END_SESSIONS = "UPDATE sessions SET ended_at = ?4, end_reason = ?3, version = version + 1 \
+        WHERE user_id = ?1 AND id <> ?2 AND ended_at IS NULL AND absolute_until > ?4 \
+        AND auth_epoch = (SELECT u.auth_epoch FROM users u WHERE u.id = user_id)";
     STILL_LIVES = "SELECT EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id \
         WHERE s.id = ?1 AND s.ended_at IS NULL AND u.auth_epoch = s.auth_epoch AND u.is_active AND NOT u.awaiting_approval AND u.deleted_at IS NULL)";
     PURGE = "DELETE FROM sessions WHERE id IN \
-        (SELECT f.session_id FROM refresh_families f JOIN sessions s ON s.id = f.session_id \
-        WHERE f.idle_until < ?1 OR s.ended_at < ?1 LIMIT 1000)";
+        (SELECT s.id FROM sessions s LEFT JOIN refresh_families f ON f.session_id = s.id \
+        WHERE COALESCE(f.idle_until, s.absolute_until) < ?1 OR s.ended_at < ?1 LIMIT 1000)";
 }
 
-pub(super) fn insert_session(
-    tx: &mut WriteTx<'_>,
-    act: &Act,
-    assurance: &Assurance,
-    client_id: &str,
-    drawn: &Drawn,
-) -> Result<(), DbError> {
+/// What the rows of a new session are made of.
+pub(super) struct NewSession<'a> {
+    pub(super) act: &'a Act,
+    pub(super) assurance: &'a Assurance,
+    pub(super) client_id: &'a str,
+    pub(super) drawn: &'a Drawn,
+    pub(super) lifetimes: &'a Lifetimes,
+    pub(super) location: Option<String>,
+}
+
+pub(super) fn insert_session(tx: &mut WriteTx<'_>, new: &NewSession<'_>) -> Result<(), DbError> {
+    let NewSession { act, assurance, client_id, drawn, lifetimes, location } = new;
     let address = act.address.map(|address| address.to_string());
+    let cookie = match &drawn.key {
+        Key::Cookie(key) => Some(key.hash()),
+        Key::Refresh(_) => None,
+    };
     tx.execute(
         &INSERT_SESSION,
         &params![
@@ -72,7 +138,11 @@ pub(super) fn insert_session(
             act.user_agent,
             address,
             act.at,
-            assurance.second.map(|_| act.at)
+            assurance.second.map(|_| act.at),
+            drawn.device.wanted.name(),
+            cookie,
+            lifetimes.absolute_until,
+            location
         ],
     )?;
     Ok(())
@@ -80,20 +150,19 @@ pub(super) fn insert_session(
 
 pub(super) fn insert_family(
     tx: &mut WriteTx<'_>,
-    assurance: &Assurance,
-    client_id: &str,
-    drawn: &Drawn,
-    lifetimes: &Lifetimes,
+    new: &NewSession<'_>,
+    refresh: &RefreshToken,
 ) -> Result<(), DbError> {
+    let NewSession { assurance, client_id, drawn, lifetimes, .. } = new;
     tx.execute(
         &INSERT_FAMILY,
         &params![
-            drawn.refresh.selector_hash(),
+            refresh.selector_hash(),
             drawn.session,
             assurance.user,
             client_id,
             assurance.epoch,
-            drawn.refresh.validator_hash(),
+            refresh.validator_hash(),
             lifetimes.begin,
             lifetimes.idle_until,
             lifetimes.absolute_until
@@ -182,8 +251,115 @@ pub(super) fn end_session(
     Ok(tx.execute(&END_SESSION, &params![session, now, reason])? == 1)
 }
 
+/// Whose living sessions, by which limits.
+pub(super) struct Living {
+    pub(super) user: UserId,
+    pub(super) epoch: i64,
+    pub(super) now: Timestamp,
+    pub(super) browser_idle: Duration,
+    pub(super) remembered_idle: Duration,
+}
+
+/// A session, as its owner's list of devices needs it.
+pub(super) struct DeviceRow {
+    pub(super) id: SessionId,
+    pub(super) name: Option<String>,
+    pub(super) user_agent: Option<String>,
+    pub(super) address: Option<String>,
+    pub(super) location: Option<String>,
+    pub(super) created_at: Timestamp,
+    pub(super) last_seen_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) method: String,
+    pub(super) second_factor: bool,
+}
+
+pub(super) fn living(
+    tx: &mut ReadTx<'_>,
+    of: &Living,
+    after: Option<SessionId>,
+    limit: i64,
+) -> Result<Vec<DeviceRow>, DbError> {
+    let (browser, remembered) = (of.now.minus(of.browser_idle), of.now.minus(of.remembered_idle));
+    let read = |row: &Row<'_>| {
+        let last_seen_at: Timestamp = row.get(6)?;
+        let idle_until: Option<Timestamp> = row.get(7)?;
+        let absolute_until: Timestamp = row.get(8)?;
+        let idle_until = match kind_from_row(row, 9)? {
+            Wanted::Tokens => idle_until.unwrap_or(absolute_until),
+            Wanted::Browser => last_seen_at.plus(of.browser_idle),
+            Wanted::RememberedBrowser => last_seen_at.plus(of.remembered_idle),
+        };
+        Ok(DeviceRow {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            user_agent: row.get(2)?,
+            address: row.get(3)?,
+            location: row.get(4)?,
+            created_at: row.get(5)?,
+            last_seen_at,
+            expires_at: idle_until.min(absolute_until),
+            method: row.get(10)?,
+            second_factor: row.get(11)?,
+        })
+    };
+    match after {
+        None => tx.query_all(&LIVING, &params![of.user, of.epoch, of.now, browser, remembered, limit], read),
+        Some(after) => {
+            let params = params![of.user, of.epoch, of.now, browser, remembered, limit, after];
+            tx.query_all(&LIVING_AFTER, &params, read)
+        }
+    }
+}
+
+pub(super) fn belongs_to(tx: &mut ReadTx<'_>, session: SessionId, user: UserId) -> Result<bool, DbError> {
+    tx.query_one(&BELONGS_TO, &params![session, user], |row| row.get(0))
+}
+
+/// Ends a user's sessions and their families, but for one to keep. How many lived.
+pub(super) fn end_sessions(
+    tx: &mut WriteTx<'_>,
+    user: UserId,
+    keep: Option<SessionId>,
+    now: Timestamp,
+) -> Result<u64, DbError> {
+    let (keep, reason) = (keep.unwrap_or_else(|| SessionId::from_bytes([0; 16])), "revoked_all");
+    tx.execute(&END_FAMILIES, &params![user, keep, reason])?;
+    tx.execute(&END_SESSIONS, &params![user, keep, reason, now])
+}
+
 pub(super) async fn identity(db: &Db, session: SessionId) -> Result<Option<Identity>, DbError> {
     db.read_one(&IDENTITY, &params![session], identity_from_row).await
+}
+
+pub(super) async fn identity_by_cookie(db: &Db, cookie: &TokenHash) -> Result<Option<Identity>, DbError> {
+    db.read_one(&IDENTITY_BY_COOKIE, &params![cookie], identity_from_row).await
+}
+
+pub(super) async fn named_by_cookie(
+    db: &Db,
+    cookie: &TokenHash,
+) -> Result<Option<(UserId, SessionId)>, DbError> {
+    db.read_one(&NAMED_BY_COOKIE, &params![cookie], |row| Ok((row.get(0)?, row.get(1)?))).await
+}
+
+/// Notes that a session was used, unless that was noted after `before`.
+pub(super) async fn touch(
+    db: &Db,
+    session: SessionId,
+    now: Timestamp,
+    before: Timestamp,
+) -> Result<(), DbError> {
+    let touched = db.write_cas(&TOUCH, &params![session, now, before], |row| row.get::<SessionId>(0)).await;
+    touched.map(|_| ())
+}
+
+pub(super) fn renew_cookie(
+    tx: &mut WriteTx<'_>,
+    session: SessionId,
+    cookie: &TokenHash,
+) -> Result<bool, DbError> {
+    Ok(tx.execute(&RENEW_COOKIE, &params![session, cookie])? == 1)
 }
 
 pub(super) fn still_lives(tx: &mut ReadTx<'_>, session: SessionId) -> Result<bool, DbError> {
@@ -198,10 +374,22 @@ fn identity_from_row(row: &Row<'_>) -> Result<Identity, DbError> {
         client_id: row.get(USER_COLUMNS + 2)?,
         proven_at: row.get(USER_COLUMNS + 3)?,
         second_factor_at: row.get(USER_COLUMNS + 4)?,
+        kind: kind_from_row(row, USER_COLUMNS + 5)?,
+        absolute_until: row.get(USER_COLUMNS + 6)?,
     };
-    let roles: Option<String> = row.get(USER_COLUMNS + 5)?;
+    let last_seen = LastSeen::at(row.get(USER_COLUMNS + 7)?);
+    let roles: Option<String> = row.get(USER_COLUMNS + 8)?;
     let roles = roles.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
-    Ok(Identity { user, rights: access::rights(roles), session })
+    Ok(Identity { user, rights: access::rights(roles), session, last_seen })
+}
+
+/// The kind of a session. Rows of a newer program may hold one that this one does not know.
+pub(super) fn kind_from_row(row: &Row<'_>, column: usize) -> Result<Wanted, DbError> {
+    Wanted::from_name(&row.get::<String>(column)?).ok_or(DbError::Decode {
+        statement: "sessions.kind",
+        column,
+        problem: "no kind of session",
+    })
 }
 
 pub(super) fn purge(tx: &mut WriteTx<'_>, expired_before: Timestamp) -> Result<u64, DbError> {

@@ -1,5 +1,9 @@
 //! Sessions and refresh tokens, from outside.
 
+#[path = "tests/browser.rs"]
+mod browser;
+#[path = "tests/devices.rs"]
+mod devices;
 #[path = "tests/ended.rs"]
 mod ended;
 #[path = "tests/logout.rs"]

@@ -1,7 +1,8 @@
 //! What every successful sign-in answers.
 
+use axum::response::{IntoResponse, Response};
 use gatepost_kernel::Secret;
-use gatepost_problem::{ApiResult, Problem};
+use gatepost_problem::{ApiResult, Json, Problem};
 use http::header::SET_COOKIE;
 use http::{HeaderName, HeaderValue};
 use serde::{Serialize, Serializer};
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 use crate::accounts::{User, UserBody};
 use crate::app::App;
 use crate::attempts::DEVICE_LIFETIME;
-use crate::http::CookieName;
+use crate::http::{CookieName, session_cookies};
 use crate::sessions::{Grant, Mint};
 
 /// Tokens and whose they are.
@@ -58,6 +59,41 @@ impl AuthResponse {
 /// The cookie by which this server knows the browser again, so that strangers who guess passwords cannot lock it out.
 pub(super) fn known_device(app: &App, cookie: &Secret<String>) -> (HeaderName, HeaderValue) {
     (SET_COOKIE, app.cookies.set(CookieName::Device, cookie.expose(), Some(DEVICE_LIFETIME)))
+}
+
+/// Who is signed in, for a browser that holds a cookie.
+#[derive(Serialize, ToSchema)]
+pub struct BrowserResponse {
+    /// Who is signed in.
+    user: UserBody,
+    /// Seconds until the session ends if it is not used.
+    #[schema(example = 43_200)]
+    expires_in: u64,
+}
+
+/// Tokens, or the word that the cookie is set.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum SignInResponse {
+    /// Of a session with tokens.
+    Tokens(AuthResponse),
+    /// Of a browser session.
+    Browser(BrowserResponse),
+}
+
+/// Answers a sign-in with what its grant gives a right to: tokens in the body, or cookies in the head.
+///
+/// # Errors
+/// 500 when tokens cannot be signed.
+pub fn signed_in(app: &App, grant: &Grant, user: &User) -> ApiResult<Response> {
+    Ok(match app.mint.cookie(grant) {
+        None => Json(AuthResponse::of(&app.mint, grant, user)?).into_response(),
+        Some(cookie) => {
+            let user = UserBody::new(user, grant.rights());
+            let body = BrowserResponse { user, expires_in: cookie.expires_in };
+            (session_cookies(app, &cookie), Json(body)).into_response()
+        }
+    })
 }
 
 /// This body is the one place where a token is meant to be seen.

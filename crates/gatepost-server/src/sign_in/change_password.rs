@@ -1,13 +1,14 @@
 //! `PUT /api/v1/users/me/password`: a new password, and the end of everything that the old one had opened.
 
 use axum::extract::State;
+use axum::response::Response;
 use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::Secret;
 use gatepost_problem::{ApiResult, Check, Json, Problem, ProblemType};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answer::AuthResponse;
+use super::answer::{self, SignInResponse};
 use super::password::{PasswordField, believe_new_password, hash_problem};
 use crate::accounts::{self, User};
 use crate::app::App;
@@ -35,7 +36,8 @@ pub(super) struct Request {
 
 /// Change your password
 ///
-/// Every session of the account ends, on all devices; the answer carries a new one for this device.
+/// Every session of the account ends, on all devices; the answer carries a new one for this device: tokens, or a new
+/// cookie in a browser session.
 #[utoipa::path(
     put,
     path = "/api/v1/users/me/password",
@@ -43,7 +45,7 @@ pub(super) struct Request {
     tag = "account",
     request_body = Request,
     responses(
-        (status = 200, body = AuthResponse),
+        (status = 200, body = SignInResponse),
         (status = 401, body = Problem, description = "`invalid_token`, or `insufficient_user_authentication` on an account with a second factor"),
         (status = 403, body = Problem, description = "`invalid_current_password`"),
         (status = 429, body = Problem, description = "`too_many_attempts`: wrong passwords count here as at the sign-in; or `rate_limited`"),
@@ -57,7 +59,7 @@ pub(super) async fn handler(
     origin: Origin,
     cookies: Cookies,
     Json(request): Json<Request>,
-) -> ApiResult<Json<AuthResponse>> {
+) -> ApiResult<Response> {
     // The current password is the fresh proof; an account with a second factor needs that one, too.
     if caller.user.two_factor_enabled {
         caller.require_fresh(app.clock.now())?;
@@ -108,13 +110,14 @@ pub(super) async fn handler(
     }
     let hash = app.hasher.hash(new).await.map_err(hash_problem)?;
 
+    let wanted = caller.session.kind;
     let change = Change {
         act: origin.act(app.clock.now()).by(user),
         caller,
         reservation,
         hash,
         history,
-        drawn: app.mint.draw(Device::default()),
+        drawn: app.mint.draw(Device { name: None, wanted }),
         mint: app.mint.clone(),
     };
     let identities = app.identities.clone();
@@ -125,7 +128,7 @@ pub(super) async fn handler(
             change.apply(tx)
         })
         .await?;
-    AuthResponse::of(&app.mint, &grant, &user).map(Json)
+    answer::signed_in(&app, &grant, &user)
 }
 
 struct Change {

@@ -23,7 +23,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
-pub use answer::AuthResponse;
+pub use answer::{AuthResponse, BrowserResponse, SignInResponse, signed_in};
 pub(crate) use client::basic_credentials;
 pub(crate) use password::hash_problem;
 pub use password::{PasswordField, believe_new_password};

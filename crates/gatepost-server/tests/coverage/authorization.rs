@@ -50,6 +50,10 @@ const MATRIX: &[(&str, [u16; 8])] = &[
     // `Authorization` is where the client names itself here (RFC 6749 section 2.3.1), and Bearer is no way to do so.
     ("oauth_token",              [200, 401, 401, 401, 401, 401, 401, 200]),
     // The link works until there is an owner.
+    ("sessions_list",            [401, 200, 200, 200, 401, 401, 401, 403]),
+    // Somebody else's session is as absent as one that never was.
+    ("sessions_revoke",          [401, 204, 404, 404, 401, 401, 401, 403]),
+    ("sessions_revoke_all",      [401, 204, 204, 204, 401, 401, 401, 403]),
     ("setup",                    [201, 201, 201, 404, 201, 201, 201, 201]),
     ("users_get",                [401, 200, 200, 200, 401, 401, 401, 200]),
     ("users_me_change_password", [401, 200, 200, 200, 401, 401, 401, 403]),
@@ -138,6 +142,7 @@ impl Cell<'_> {
                     .unwrap()
                     .to_owned()
             }
+            "sessions_revoke" => owner.claims()["sid"].as_str().unwrap().to_owned(),
             _ => owner.id.clone(),
         };
         let path = operation.path.replace("{id}", &id);

@@ -79,6 +79,10 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
             let body = json!({ "current_password": "another password", "new_password": "seven boats in the harbour" });
             app.put("/api/v1/users/me/password").bearer(token).json(&body).send().await
         }
+        ProblemType::CsrfRejected => {
+            let browser = app.browse(&user.email).await;
+            app.patch(ME).cookie_of(&browser).json(&json!({ "bio": "x" })).send().await
+        }
         ProblemType::NotFound => app.get("/api/v1/nothing").send().await,
         ProblemType::MethodNotAllowed => app.delete(LOGIN).send().await,
         ProblemType::RequestTimeout => {
@@ -140,7 +144,6 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
         ProblemType::SignupDisabled | ProblemType::EmailNotVerified | ProblemType::AwaitingApproval => {
             return ComesWith("the modes of sign-up");
         }
-        ProblemType::CsrfRejected => return ComesWith("the hosted pages"),
         ProblemType::IdempotencyMismatch => return ComesWith("idempotency keys"),
         ProblemType::TooManyAttempts => {
             // Five wrong passwords are free; the sixth waits.

@@ -199,6 +199,21 @@ fn a_user_is_disabled_beside_the_server(installation: &Installation) {
     assert_eq!(server.post("/api/v1/auth/login", &login).0, 200);
 }
 
+#[test]
+fn an_operator_ends_all_sessions_of_an_account_beside_the_server() {
+    let installation = Installation::on_sqlite();
+    let server = installation.serve();
+    let ((access, refresh), (other, _)) = (register(&server, "ada"), register(&server, "bob"));
+    assert_eq!(server.me(&access), 200);
+    assert!(installation.succeed(&["user", "revoke-sessions", "ADA@example.com"]).contains("1 ended"));
+    server.until("the end of the session", || (server.me(&access) == 401).then_some(()));
+    assert_eq!(server.post("/api/v1/auth/refresh", &json!({ "refresh_token": refresh })).0, 401);
+    assert_eq!(server.me(&other), 200);
+    let login = json!({ "identifier": "ada@example.com", "password": PASSWORD });
+    assert_eq!(server.post("/api/v1/auth/login", &login).0, 200);
+    assert_eq!(installation.run(&["user", "revoke-sessions", "nobody"]).status.code(), Some(1));
+}
+
 impl Installation {
     /// Starts the server again and asks it who has this token. Its issuer has another port, so the port is taken from the
     /// token's own issuer.

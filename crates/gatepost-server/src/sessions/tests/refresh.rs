@@ -53,9 +53,10 @@ on_each_db! {
         // Neither other sessions of the user nor other users pay for it.
         assert_eq!(app.login("ada", PASSWORD).await.status, 200);
         assert_eq!(app.me(&other.access_token).await.status, 200);
-        // What is dead already is not revoked again.
+        // What is dead already is not revoked again, and its owner is told once.
         app.refresh(&first.refresh_token).await.assert_refused(401, "invalid_refresh_token");
         assert_eq!(audited(&app, "refresh_reuse_detected").await, 1);
+        assert_eq!(app.number("SELECT count(*) FROM outbox WHERE kind = 'session_stolen'", &[]).await, 1);
     }
 
     async fn op_04_reuse_is_seen_on_the_other_node_too(app: TestApp) {

@@ -147,7 +147,7 @@ on_each_db! {
         for (path, operations) in document["paths"].as_object().unwrap() {
             for (method, operation) in operations.as_object().unwrap() {
                 let answers = operation["responses"].to_string();
-                if answers.contains("AuthResponse") || answers.contains("TokenResponse") {
+                if ["AuthResponse", "SignInResponse", "TokenResponse"].iter().any(|name| answers.contains(name)) {
                     minting.push(format!("{method} {path}"));
                 }
             }
