@@ -44,6 +44,40 @@ on_each_db! {
         assert_dead(&app, &second, &ada).await;
     }
 
+    async fn bru_09_a_cookie_ends_with_whatever_ends_its_account(app: TestApp) {
+        let second = app.second_node().await;
+        for (name, end) in [("ada", "disabled"), ("bob", "deleted"), ("cyd", "password"), ("dan", "reset"), ("eve", "enabled again")] {
+            let user = app.user(name).await;
+            let browser = app.browse(name).await;
+            for node in [&*app, &second] {
+                assert_eq!(node.me_in(&browser).await.status, 200);
+            }
+            match end {
+                "disabled" => app.set_active(user.user_id(), false).await,
+                "deleted" => app.delete_account(user.user_id()).await,
+                "password" => {
+                    let changed = app.change_password(&user.access_token, PASSWORD, "CANARY lighthouse above the reef").await;
+                    assert_eq!(changed.status, 200, "{}", changed.text());
+                }
+                "reset" => {
+                    let id = user.user_id();
+                    let account = app.db().read(move |tx| gatepost_server::accounts::by_id(tx, id)).await.unwrap().unwrap();
+                    let new = gatepost_kernel::Secret::new("CANARY lighthouse above the reef".to_owned());
+                    gatepost_server::sign_in::set_password(&app.app, &account, new).await.unwrap();
+                }
+                _ => {
+                    app.set_active(user.user_id(), false).await;
+                    app.set_active(user.user_id(), true).await;
+                }
+            }
+            for node in [&*app, &second] {
+                node.me_in(&browser).await.assert_refused(401, "authentication_required");
+                let answer = node.patch("/api/v1/users/me").browser(&browser).json(&json!({ "bio": "x" })).send().await;
+                answer.assert_refused(401, "authentication_required");
+            }
+        }
+    }
+
     async fn brief1_sub_is_the_id_not_the_address(app: TestApp) {
         let (second, ada) = (app.second_node().await, app.user("ada").await);
         assert_eq!(ada.claims()["sub"], json!(ada.id));

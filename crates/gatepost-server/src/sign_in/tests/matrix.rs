@@ -8,6 +8,7 @@ use serde_json::json;
 enum Flow {
     LoginByEmail,
     LoginByUsername,
+    LoginForACookie,
     PasswordGrant,
     RefreshJson,
     RefreshForm,
@@ -26,9 +27,10 @@ enum State {
     Reenabled,
 }
 
-const FLOWS: [Flow; 8] = [
+const FLOWS: [Flow; 9] = [
     Flow::LoginByEmail,
     Flow::LoginByUsername,
+    Flow::LoginForACookie,
     Flow::PasswordGrant,
     Flow::RefreshJson,
     Flow::RefreshForm,
@@ -44,6 +46,7 @@ impl Flow {
         match self {
             Self::LoginByEmail => node.login(&user.email, PASSWORD).await,
             Self::LoginByUsername => node.login(&user.username, PASSWORD).await,
+            Self::LoginForACookie => node.browser_login(&user.email, PASSWORD, true).await,
             Self::PasswordGrant => {
                 let fields = [("grant_type", "password"), ("username", &user.email), ("password", PASSWORD)];
                 node.token(&fields).await
@@ -62,7 +65,9 @@ impl Flow {
 
     const fn refusal(self) -> (u16, &'static str) {
         match self {
-            Self::LoginByEmail | Self::LoginByUsername => (401, "invalid_credentials"),
+            Self::LoginByEmail | Self::LoginByUsername | Self::LoginForACookie => {
+                (401, "invalid_credentials")
+            }
             Self::PasswordGrant | Self::RefreshForm => (400, "invalid_grant"),
             Self::RefreshJson => (401, "invalid_refresh_token"),
             Self::AccessToken | Self::ChangePassword | Self::ApiKey => (401, "invalid_token"),
@@ -72,7 +77,7 @@ impl Flow {
     /// Whether the proof is the password, and not something that an earlier sign-in left.
     const fn proves_the_password(self) -> bool {
         match self {
-            Self::LoginByEmail | Self::LoginByUsername | Self::PasswordGrant => true,
+            Self::LoginByEmail | Self::LoginByUsername | Self::LoginForACookie | Self::PasswordGrant => true,
             Self::RefreshJson
             | Self::RefreshForm
             | Self::AccessToken
