@@ -16,6 +16,7 @@ use crate::keys::{KeyRing, KeysError, MasterKey, Schedule};
 use crate::limits::{Limits, NotARedisUrl};
 use crate::outbox::Outbox;
 use crate::passwords::{Hasher, HasherSettings, Pepper, PepperIdError, Peppers};
+use crate::recovery::Requests;
 use crate::sessions::{Identities, Mint, Places, PlacesError, Policy, SessionLimits, Settings};
 
 /// A running application. Cloning shares it.
@@ -42,6 +43,8 @@ pub struct Parts {
     pub schedule: Schedule,
     /// Where mails are put.
     pub outbox: Outbox,
+    /// Wakes whoever answers requests for links.
+    pub mail_requests: Requests,
     /// Who is behind an access token.
     pub identities: Identities,
     /// Who is behind an API key.
@@ -182,6 +185,7 @@ impl App {
             keys,
             schedule,
             outbox,
+            mail_requests: Requests::default(),
             identities,
             api_keys,
             mint,

@@ -38,6 +38,7 @@ pub static FEATURES: &[Feature] = features! {
     attempts  owns ["lockouts", "login_attempts"]
     api_keys  owns ["api_keys"]
     sign_in   owns []
+    recovery  owns ["mail_links", "mail_requests"]
     sign_up   owns ["setup_link"]
     // order: end
 };
@@ -46,6 +47,7 @@ pub static FEATURES: &[Feature] = features! {
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(crate::sign_up::routes())
+        .merge(crate::recovery::routes())
         .merge(crate::sign_in::routes())
         .merge(crate::sessions::routes())
         .merge(crate::accounts::routes())
@@ -82,5 +84,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(11, "attempts", "0011_attempts"),
         migration!(12, "api_keys", "0012_api_keys"),
         migration!(13, "browser_sessions", "0013_browser_sessions"),
+        migration!(14, "recovery", "0014_recovery"),
     ],
 };

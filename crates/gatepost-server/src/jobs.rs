@@ -6,7 +6,7 @@ use gatepost_db::DbError;
 
 use crate::app::App;
 use crate::outbox::Courier;
-use crate::{accounts, api_keys, attempts, keys, outbox, sessions};
+use crate::{accounts, api_keys, attempts, keys, outbox, recovery, sessions};
 
 /// How soon this node knows what another one, or a command beside it, did to the keys.
 const WATCH_KEYS: Duration = Duration::from_secs(1);
@@ -18,6 +18,10 @@ const WATCH_LIMITS: Duration = Duration::from_secs(1);
 const TIDY_LIMITS: Duration = Duration::from_secs(60);
 /// How often it looks for mails that are due: again, or because another process owes them. Its own wake it at once.
 const DELIVER: Duration = Duration::from_secs(10);
+/// How often it looks for requests for links that another node has noted; its own wake it.
+const ANSWER_REQUESTS: Duration = Duration::from_secs(1);
+/// For rounds that wait by themselves.
+const AT_ONCE: Duration = Duration::from_millis(1);
 /// How often it forgets.
 const FORGET: Duration = Duration::from_secs(60 * 60);
 /// How often it forgets attempts: strangers add rows to those as fast as they like.
@@ -26,7 +30,7 @@ const FORGET_ATTEMPTS: Duration = Duration::from_secs(60);
 /// Runs until it is dropped. A round that fails or panics is logged, and its job goes on at its next turn.
 pub async fn run(app: App, courier: Courier) {
     let (watched, rotated, tidied) = (app.clone(), app.clone(), app.clone());
-    let (limited, emptied, attempted) = (app.clone(), app.clone(), app.clone());
+    let (limited, emptied, attempted, asked) = (app.clone(), app.clone(), app.clone(), app.clone());
     tokio::join!(
         every(WATCH_KEYS, "watch the signing keys", move || {
             let app = watched.clone();
@@ -64,10 +68,18 @@ pub async fn run(app: App, courier: Courier) {
             let app = attempted.clone();
             async move { attempts::forget(&app.db, app.clock.now()).await }
         }),
+        every(AT_ONCE, "answer requests for links", move || {
+            let app = asked.clone();
+            async move {
+                // Noted on this node, or time to look for what another one noted.
+                drop(tokio::time::timeout(ANSWER_REQUESTS, app.mail_requests.noted()).await);
+                recovery::answer_requests(&app).await
+            }
+        }),
     );
 }
 
-/// Forgets tombstones, sessions, API keys and mails whose time is over.
+/// Forgets tombstones, sessions, API keys, mails and links whose time is over.
 ///
 /// # Errors
 /// What the database says.
@@ -78,6 +90,7 @@ pub async fn forget(app: &App) -> Result<(), DbError> {
     while app.db.write(move |tx| sessions::purge(tx, now)).await? > 0 {}
     while app.db.write(move |tx| api_keys::purge(tx, now)).await? > 0 {}
     while app.db.write(move |tx| outbox::purge(tx, now)).await? > 0 {}
+    while app.db.write(move |tx| recovery::purge(tx, now)).await? > 0 {}
     Ok(())
 }
 

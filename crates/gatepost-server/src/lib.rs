@@ -32,6 +32,7 @@ pub mod keys;
 pub mod limits;
 pub mod outbox;
 pub mod passwords;
+pub mod recovery;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_up;

@@ -14,6 +14,8 @@ mod keys;
 mod limits;
 #[path = "../src/outbox/tests.rs"]
 mod outbox;
+#[path = "../src/recovery/tests.rs"]
+mod recovery;
 #[path = "../src/sessions/tests.rs"]
 mod sessions;
 #[path = "../src/sign_in/tests.rs"]

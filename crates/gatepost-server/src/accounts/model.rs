@@ -2,6 +2,7 @@
 
 use gatepost_kernel::Timestamp;
 
+use super::Email;
 use crate::ids::UserId;
 
 /// An account, as its row says.
@@ -51,6 +52,17 @@ impl User {
     /// The form of the username that is unique: letter case does not tell two users apart.
     pub fn username_canonical(&self) -> Option<String> {
         self.username.as_deref().map(str::to_ascii_lowercase)
+    }
+
+    /// The form of the address that is unique.
+    pub fn email_canonical(&self) -> String {
+        // It was believed when it was written.
+        Email::parse(&self.email).map_or_else(|_| self.email.clone(), |email| email.canonical().to_owned())
+    }
+
+    /// The address to send mail to: the stored one, never one that a request names.
+    pub fn mailbox(&self) -> String {
+        Email::parse(&self.email).map_or_else(|_| self.email.clone(), |email| email.mailbox())
     }
 
     /// Whether the account may be used at all.

@@ -73,6 +73,7 @@ async fn openapi_json(document: Bytes) -> Response {
     tags(
         (name = "sign-up", description = "Accounts come to be"),
         (name = "sign-in", description = "Proofs become sessions, and sessions end"),
+        (name = "recovery", description = "What travels through a mailbox: links that verify an address or reset a password"),
         (name = "account", description = "Your own account, and what you may see of others"),
         (name = "system", description = "What machines ask"),
     ),

@@ -76,13 +76,18 @@ use Counted::{Against, Exempt};
 #[rustfmt::skip]
 pub static ROUTES: &[(&str, &str, Counted)] = &[
     ("GET",    "/.well-known/jwks.json",             Against(Limit::General)),
+    ("GET",    "/account-links.css",                 Exempt),
     ("GET",    "/api/v1/api-keys",                   Against(Limit::General)),
     ("POST",   "/api/v1/api-keys",                   Against(Limit::General)),
     ("DELETE", "/api/v1/api-keys/{id}",              Against(Limit::General)),
+    ("POST",   "/api/v1/auth/forgot-password",       Against(Limit::Mail)),
     ("POST",   "/api/v1/auth/login",                 Against(Limit::Login)),
     ("POST",   "/api/v1/auth/logout",                Against(Limit::General)),
     ("POST",   "/api/v1/auth/refresh",               Against(Limit::Refresh)),
     ("POST",   "/api/v1/auth/register",              Against(Limit::Register)),
+    ("POST",   "/api/v1/auth/resend-verification",   Against(Limit::Mail)),
+    ("POST",   "/api/v1/auth/reset-password",        Against(Limit::Login)),
+    ("POST",   "/api/v1/auth/verify-email",          Against(Limit::General)),
     ("DELETE", "/api/v1/sessions",                   Against(Limit::General)),
     ("GET",    "/api/v1/sessions",                   Against(Limit::General)),
     ("DELETE", "/api/v1/sessions/{id}",              Against(Limit::General)),
@@ -98,11 +103,14 @@ pub static ROUTES: &[(&str, &str, Counted)] = &[
     ("GET",    "/docs/",                             Exempt),
     ("GET",    "/docs/problems",                     Exempt),
     ("GET",    "/docs/{*file}",                      Exempt),
+    ("GET",    "/forgot-password",                   Exempt),
     // A password grant counts as a sign-in besides, once its body was read.
     ("POST",   "/oauth/token",                       Against(Limit::Refresh)),
     ("GET",    "/openapi.json",                      Exempt),
+    ("GET",    "/reset-password",                    Exempt),
     ("GET",    "/setup",                             Exempt),
     ("GET",    "/setup/style.css",                   Exempt),
+    ("GET",    "/verify-email",                      Exempt),
 ];
 
 /// What a request counts against. What is not in the table, which is whatever will be answered 404 or 405, counts

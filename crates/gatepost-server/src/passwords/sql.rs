@@ -10,6 +10,8 @@ statements! {
     BY_USER = "SELECT hash FROM passwords WHERE user_id = ?1";
     PUT = "INSERT INTO passwords (user_id, hash, updated_at) VALUES (?1, ?2, ?3) \
         ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, updated_at = excluded.updated_at";
+    FORGET = "DELETE FROM passwords WHERE user_id = ?1";
+    FORGET_HISTORY = "DELETE FROM password_history WHERE user_id = ?1";
     /// A better hash of the same password; only if the password is still the one that was verified.
     REPLACE = "UPDATE passwords SET hash = ?3, updated_at = ?4 WHERE user_id = ?1 AND hash = ?2";
     REMEMBER = "INSERT INTO password_history (id, user_id, hash, created_at) VALUES (?1, ?2, ?3, ?4)";
@@ -61,4 +63,12 @@ pub(super) fn history(tx: &mut ReadTx<'_>, user: UserId, length: i64) -> Result<
 
 pub(super) fn prune(tx: &mut WriteTx<'_>, user: UserId, keep: i64) -> Result<(), DbError> {
     tx.execute(&PRUNE, &params![user, keep]).map(|_| ())
+}
+
+pub(super) fn forget(tx: &mut WriteTx<'_>, user: UserId) -> Result<(), DbError> {
+    tx.execute(&FORGET, &params![user]).map(|_| ())
+}
+
+pub(super) fn forget_history(tx: &mut WriteTx<'_>, user: UserId) -> Result<(), DbError> {
+    tx.execute(&FORGET_HISTORY, &params![user]).map(|_| ())
 }

@@ -51,6 +51,15 @@ pub fn set(
     sql::prune(tx, user, history.into())
 }
 
+/// Forgets the password of an account and the ones before it. Nobody signs in with one until another is set.
+///
+/// # Errors
+/// What the database says.
+pub fn forget(tx: &mut WriteTx<'_>, user: UserId) -> Result<(), DbError> {
+    sql::forget(tx, user)?;
+    sql::forget_history(tx, user)
+}
+
 /// Stores a better hash of the same password, unless the password was changed meanwhile.
 ///
 /// # Errors

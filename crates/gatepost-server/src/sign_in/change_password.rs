@@ -9,12 +9,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::answer::{self, SignInResponse};
-use super::password::{PasswordField, believe_new_password, hash_problem};
+use super::password::{PasswordField, believe_new_password, hash_problem, password_changed, refuse_former};
 use crate::accounts::{self, User};
 use crate::app::App;
 use crate::attempts::{self, Reservation};
 use crate::audit::{self, Act, Event, Origin};
 use crate::http::{Caller, CookieName, Cookies, storage_problem};
+use crate::outbox::Outbox;
 use crate::passwords::{self, Password, PasswordHash};
 use crate::sessions::{
     self, Assurance, Device, Drawn, Evidence, FIRST_PARTY, Grant, Mint, Proof, SecondFactor, SignIn,
@@ -99,15 +100,7 @@ pub(super) async fn handler(
             return Err(hash_problem(error));
         }
     }
-    if app.hasher.verify_any(new.clone(), former).await.map_err(hash_problem)? {
-        let mut check = Check::new();
-        check.refuse(
-            "/new_password",
-            "password_reused",
-            format!("The last {history} passwords cannot be used again."),
-        );
-        check.finish()?;
-    }
+    refuse_former(&app, new.clone(), former).await?;
     let hash = app.hasher.hash(new).await.map_err(hash_problem)?;
 
     let wanted = caller.session.kind;
@@ -119,6 +112,7 @@ pub(super) async fn handler(
         history,
         drawn: app.mint.draw(Device { name: None, wanted }),
         mint: app.mint.clone(),
+        outbox: app.outbox.clone(),
     };
     let identities = app.identities.clone();
     let (grant, user) = app
@@ -139,6 +133,7 @@ struct Change {
     history: u8,
     drawn: Drawn,
     mint: Mint,
+    outbox: Outbox,
 }
 
 /// Why the password was not changed after all.
@@ -164,7 +159,7 @@ impl From<Error> for Problem {
 }
 
 impl Change {
-    /// One transaction: hash, history, epoch (which ends every session), audit, and the new session.
+    /// One transaction: hash, history, epoch (which ends every session), audit, notice, and the new session.
     fn apply(&self, tx: &mut WriteTx<'_>) -> Result<(Grant, User), Error> {
         let (act, user) = (&self.act, self.caller.user.id);
         if !self.caller.confirm(tx)? {
@@ -174,6 +169,7 @@ impl Change {
         passwords::set(tx, act, user, &self.hash, self.history)?;
         audit::record(tx, act, &Event::PasswordChanged { user })?;
         let user = accounts::bump_epoch(tx, user, act.at)?;
+        self.outbox.owe(tx, act.at, &password_changed(&user, act))?;
         // The session had shown a second factor where there is one: the caller was fresh.
         let second = user.two_factor_enabled.then_some(SecondFactor::Totp);
         let evidence = Evidence { proof: Proof::Password { epoch: user.auth_epoch }, second };

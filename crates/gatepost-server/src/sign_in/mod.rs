@@ -25,8 +25,8 @@ use crate::app::App;
 
 pub use answer::{AuthResponse, BrowserResponse, SignInResponse, signed_in};
 pub(crate) use client::basic_credentials;
-pub(crate) use password::hash_problem;
 pub use password::{PasswordField, believe_new_password};
+pub(crate) use password::{hash_problem, password_changed, refuse_former};
 pub use set_password::set_password;
 pub(crate) use token::Request as TokenRequest;
 

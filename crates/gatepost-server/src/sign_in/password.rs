@@ -2,14 +2,15 @@
 
 use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::Secret;
-use gatepost_problem::{Check, OAuthCode, OAuthError, Problem, ProblemType};
+use gatepost_problem::{ApiResult, Check, OAuthCode, OAuthError, Problem, ProblemType};
 
 use crate::accounts::{self, LoginIdentifier, User};
 use crate::app::App;
 use crate::attempts::{self, Locked, Reason, Reservation};
 use crate::audit::{Act, Origin};
 use crate::http::{storage_oauth_error, storage_problem};
-use crate::passwords::{self, Context, HashError, Password};
+use crate::outbox::{Letter, Mail};
+use crate::passwords::{self, Context, HashError, Password, PasswordHash};
 use crate::sessions::{self, Assurance, Device, Grant, NotAssured, Proof, SignIn};
 
 /// What a password sign-in needs.
@@ -209,6 +210,23 @@ fn too_long(pointer: &str) -> Problem {
     let detail = "A password has at most 1,024 bytes.";
     check.refuse(pointer, "password_too_long", detail);
     check.finish().err().unwrap_or_else(|| Problem::internal(detail))
+}
+
+/// The notice to whoever reads the mailbox of an account whose password was changed.
+pub(crate) fn password_changed(user: &User, act: &Act) -> Mail {
+    let letter = Letter::PasswordChanged { at: act.at, device: None };
+    Mail { user: Some(user.id), to: user.mailbox(), letter, not_after: None }
+}
+
+/// Refuses a new password that is one of the former ones.
+pub(crate) async fn refuse_former(app: &App, new: Password, former: Vec<PasswordHash>) -> ApiResult<()> {
+    let mut check = Check::new();
+    if app.hasher.verify_any(new, former).await.map_err(hash_problem)? {
+        let history = app.config.passwords.history;
+        let detail = format!("The last {history} passwords cannot be used again.");
+        check.refuse("/new_password", "password_reused", detail);
+    }
+    check.finish()
 }
 
 /// Whose password it is to be, so that their own names are not accepted. The names are believed ones: judging takes

@@ -4,7 +4,7 @@ use gatepost_db::DbError;
 use gatepost_kernel::Secret;
 use gatepost_problem::{ApiResult, Check, Problem};
 
-use super::password::{PasswordField, believe_new_password, hash_problem};
+use super::password::{PasswordField, believe_new_password, hash_problem, password_changed};
 use crate::accounts::{self, User};
 use crate::app::App;
 use crate::audit::{self, Event};
@@ -28,6 +28,7 @@ pub async fn set_password(app: &App, user: &User, typed: Secret<String>) -> ApiR
     let hash = app.hasher.hash(password).await.map_err(hash_problem)?;
 
     let (act, user, history) = (app.operator_act(), user.id, app.config.passwords.history);
+    let outbox = app.outbox.clone();
     let found = app
         .db
         .write(move |tx| {
@@ -35,8 +36,9 @@ pub async fn set_password(app: &App, user: &User, typed: Secret<String>) -> ApiR
                 return Ok::<_, DbError>(false);
             }
             passwords::set(tx, &act, user, &hash, history)?;
-            accounts::bump_epoch(tx, user, act.at)?;
-            audit::record(tx, &act, &Event::PasswordChanged { user })?;
+            let user = accounts::bump_epoch(tx, user, act.at)?;
+            outbox.owe(tx, act.at, &password_changed(&user, &act))?;
+            audit::record(tx, &act, &Event::PasswordChanged { user: user.id })?;
             Ok(true)
         })
         .await

@@ -12,6 +12,7 @@ use super::setup_link::admit;
 use crate::accounts::{Patch, ProfileInput};
 use crate::app::App;
 use crate::audit::Origin;
+use crate::recovery::{Desk, DrawnLink};
 use crate::sessions::{Device, Proof};
 use crate::sign_in::AuthResponse;
 
@@ -89,10 +90,12 @@ pub(super) async fn handler(
 
     let act = origin.act(app.clock.now());
     let (mint, drawn) = (app.mint.clone(), app.mint.draw(Device::default()));
+    let (desk, link) = (Desk::of(&app), DrawnLink::draw(&app.random));
     let signed_in = app
         .db
         .write(move |tx| {
             let user = enroll(tx, &act, enrolment.clone())?;
+            desk.send_verification(tx, &act, &user, &link)?;
             admit(tx, &mint, &act, (&user, Proof::NewAccount), &drawn)
         })
         .await?;

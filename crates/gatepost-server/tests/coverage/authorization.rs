@@ -41,11 +41,16 @@ const MATRIX: &[(&str, [u16; 8])] = &[
     ("api_keys_create",          [401, 201, 201, 201, 401, 401, 401, 403]),
     ("api_keys_list",            [401, 200, 200, 200, 401, 401, 401, 403]),
     ("api_keys_revoke",          [401, 204, 404, 404, 401, 401, 401, 403]),
+    ("auth_forgot_password",     [202, 202, 202, 202, 202, 202, 202, 202]),
     ("auth_login",               [200, 200, 200, 200, 200, 200, 200, 200]),
     // Whoever holds a token that we signed may end its session, also when it has ended already.
     ("auth_logout",              [401, 204, 204, 204, 204, 204, 401, 403]),
     ("auth_refresh",             [200, 200, 200, 200, 200, 200, 200, 200]),
     ("auth_register",            [201, 201, 201, 201, 201, 201, 201, 201]),
+    ("auth_resend_verification", [202, 202, 202, 202, 202, 202, 202, 202]),
+    // The link is what opens it, whoever brings it; the example's opens nothing.
+    ("auth_reset_password",      [400, 400, 400, 400, 400, 400, 400, 400]),
+    ("auth_verify_email",        [400, 400, 400, 400, 400, 400, 400, 400]),
     ("jwks_get",                 [200, 200, 200, 200, 200, 200, 200, 200]),
     // `Authorization` is where the client names itself here (RFC 6749 section 2.3.1), and Bearer is no way to do so.
     ("oauth_token",              [200, 401, 401, 401, 401, 401, 401, 200]),

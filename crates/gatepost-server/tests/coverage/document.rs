@@ -10,10 +10,14 @@ use crate::source;
 
 /// Operations that anybody may call, and why.
 const PUBLIC: &[(&str, &str)] = &[
+    ("auth_forgot_password", "who cannot sign in asks for a link"),
     ("auth_login", "it is the way in"),
     ("auth_logout", "also with a refresh token, when the access token has expired"),
     ("auth_refresh", "the refresh token is the credential"),
     ("auth_register", "strangers sign up"),
+    ("auth_resend_verification", "who has yet to verify their address may not be signed in"),
+    ("auth_reset_password", "the link's token is the credential"),
+    ("auth_verify_email", "the link's token is the credential"),
     ("jwks_get", "public keys"),
     ("oauth_token", "it is the way in"),
     ("setup", "the link's token is the credential"),

@@ -8,6 +8,8 @@ use crate::api::{Api, Example, Operation, assert_fits};
 /// Examples that cannot succeed, because what they hold or name is drawn by the server.
 const REFUSED: &[(&str, u16, &str)] = &[
     ("auth_refresh", 401, "invalid_refresh_token"),
+    ("auth_reset_password", 400, "invalid_token"),
+    ("auth_verify_email", 400, "invalid_token"),
     ("sessions_revoke", 404, "not_found"),
     ("setup", 400, "invalid_token"),
 ];

@@ -99,4 +99,33 @@ on_each_db! {
         app.owner().await;
         app.get("/setup").send().await.assert_refused(404, "not_found");
     }
+
+    async fn the_pages_behind_links_run_their_own_script_only(app: TestApp) {
+        for path in ["/forgot-password", "/reset-password", "/verify-email"] {
+            let page = app.get(path).send().await;
+            assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");
+            let text = page.text();
+            assert_eq!(text.matches("<script").count(), 1, "{text}");
+            let gaps = ["title", "intro", "action", "token", "fields", "button", "done", "nonce"];
+            assert!(gaps.iter().all(|gap| !text.contains(&format!("{{{gap}}}"))), "{path} has a gap");
+            let nonce = source::between(&text, "<script nonce=\"", "\"").next().unwrap();
+            let policy = page.header("content-security-policy");
+            assert!(policy.contains(&format!("script-src 'nonce-{nonce}' ")), "{policy}");
+            assert!(policy.contains("require-trusted-types-for 'script'") && !policy.contains("unsafe"), "{policy}");
+            for sink in [" style=", " onclick=", "javascript:", "innerHTML", "document.write", "eval("] {
+                assert!(!text.contains(sink), "{path} has {sink}");
+            }
+            assert_eq!(page.header("referrer-policy"), "no-referrer");
+            assert_eq!(page.header("cache-control"), "no-store");
+            assert_eq!(page.header("x-frame-options"), "DENY");
+            // Every field has its label, and the form goes to an operation.
+            let ids: Vec<_> = source::between(&text, "<input id=\"", "\"").collect();
+            for id in ids {
+                assert!(text.contains(&format!("<label for=\"{id}\">")), "{path}: {id} has no label");
+            }
+            let action = source::between(&text, "action=\"", "\"").next().unwrap();
+            assert_eq!(app.get(action).send().await.status, 405, "{path} posts to {action}");
+            assert_eq!(assets(&app, path, &text).await.len(), 1, "the style sheet");
+        }
+    }
 }

@@ -10,18 +10,22 @@ use crate::source;
 
 /// Routes for browsers and machines that are no operations of the API.
 pub(crate) const UNDOCUMENTED: &[(&str, &str)] = &[
+    ("/account-links.css", "an asset of pages"),
     ("/dev/mailbox", "a page for whoever develops on this machine"),
     ("/dev/mailbox/{id}", "likewise"),
     ("/docs", "a page"),
     ("/docs/", "a page"),
     ("/docs/problems", "a page"),
     ("/docs/{*file}", "the assets of a page"),
+    ("/forgot-password", "a page"),
     ("/livez", "for orchestrators; it stands beside the application, on whatever listener its host chose"),
     ("/metrics", "for Prometheus; likewise"),
     ("/openapi.json", "the document itself"),
     ("/readyz", "for orchestrators; likewise"),
+    ("/reset-password", "a page"),
     ("/setup", "a page"),
     ("/setup/style.css", "an asset of a page"),
+    ("/verify-email", "a page"),
     ("/version", "for operators; likewise"),
 ];
 

@@ -35,6 +35,7 @@ const EXPOSE: &[(&str, &str)] = &[
     ("crates/gatepost-server/src/passwords/policy.rs", "a new password is judged"),
     ("crates/gatepost-server/src/passwords/sql.rs", "the text of a hash goes to its row"),
     ("crates/gatepost-server/src/passwords/verify.rs", "a password is hashed and compared"),
+    ("crates/gatepost-server/src/recovery/link.rs", "a link's token is hashed, and written into its mail"),
     ("crates/gatepost-server/src/sessions/cookie.rs", "the id of a browser session is hashed"),
     ("crates/gatepost-server/src/sessions/model.rs", "refresh tokens are hashed, and written out once"),
     ("crates/gatepost-server/src/sessions/refresh.rs", "a sealed successor is opened"),

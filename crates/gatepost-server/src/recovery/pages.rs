@@ -1,0 +1,114 @@
+//! The pages behind mailed links: one template, one script.
+//!
+//! The token rides in the fragment, which no browser sends. The script takes it out of the address and posts it when
+//! somebody presses the button, so a mail scanner that opens every link uses none up (`REC-04`). Nothing of a request
+//! is written into a page.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use crate::http::PageNonce;
+
+const TEMPLATE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+
+/// What is different from page to page. All of it is ours: nothing needs to be escaped.
+struct Page {
+    title: &'static str,
+    intro: &'static str,
+    /// Where the form goes.
+    action: &'static str,
+    /// Whether the token of the link goes with it.
+    token: bool,
+    fields: &'static [Field],
+    button: &'static str,
+    done: &'static str,
+}
+
+/// What somebody types. The names are those of the operation.
+enum Field {
+    Email,
+    NewPassword { name: &'static str },
+}
+
+impl Field {
+    fn html(&self) -> String {
+        match self {
+            Self::Email => "    <label for=\"email\">E-mail address</label>\n    \
+                <input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" maxlength=\"254\" required autofocus>\n"
+                .to_owned(),
+            Self::NewPassword { name } => format!(
+                "    <label for=\"password\">New password</label>\n    \
+                <input id=\"password\" name=\"{name}\" type=\"password\" autocomplete=\"new-password\" minlength=\"12\" \
+                required autofocus aria-describedby=\"hint\">\n    \
+                <p id=\"hint\" class=\"hint\">At least 12 characters; a few unrelated words are easy to remember and hard to \
+                guess.</p>\n"
+            ),
+        }
+    }
+}
+
+const VERIFY_EMAIL: Page = Page {
+    title: "Verify your address",
+    intro: "Press the button to confirm that this address is yours.",
+    action: "/api/v1/auth/verify-email",
+    token: true,
+    fields: &[],
+    button: "Verify the address",
+    done: "The address is verified. You can close this page.",
+};
+
+const FORGOT_PASSWORD: Page = Page {
+    title: "Forgot your password?",
+    intro: "Type the address of your account. A link to set a new password goes there.",
+    action: "/api/v1/auth/forgot-password",
+    token: false,
+    fields: &[Field::Email],
+    button: "Send the link",
+    done: "If there is an account with this address, a mail is on its way. It may take a minute. Look among the spam, too.",
+};
+
+const RESET_PASSWORD: Page = Page {
+    title: "Set a new password",
+    intro: "All your devices will be signed out.",
+    action: "/api/v1/auth/reset-password",
+    token: true,
+    fields: &[Field::NewPassword { name: "new_password" }],
+    button: "Set the password",
+    done: "The password is set. Sign in with it.",
+};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    let pages = Router::new()
+        .route("/verify-email", get(async |State(app): State<App>| VERIFY_EMAIL.answer(&app)))
+        .route("/forgot-password", get(async |State(app): State<App>| FORGOT_PASSWORD.answer(&app)))
+        .route("/reset-password", get(async |State(app): State<App>| RESET_PASSWORD.answer(&app)))
+        .route("/account-links.css", get(style));
+    pages.into()
+}
+
+async fn style() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)
+}
+
+impl Page {
+    fn answer(&self, app: &App) -> Response {
+        let nonce = PageNonce::generate(&app.random);
+        let fields: String = self.fields.iter().map(Field::html).collect();
+        let page = TEMPLATE
+            .replace("{title}", self.title)
+            .replace("{intro}", self.intro)
+            .replace("{action}", self.action)
+            .replace("{token}", if self.token { "yes" } else { "no" })
+            .replace("{fields}", &fields)
+            .replace("{button}", self.button)
+            .replace("{done}", self.done)
+            .replace("{nonce}", nonce.as_str());
+        (nonce, Html(page)).into_response()
+    }
+}

@@ -1,0 +1,117 @@
+//! Every statement on `mail_links` and `mail_requests`.
+
+use gatepost_db::{DbError, ReadTx, Row, WriteTx, params, statements};
+use gatepost_kernel::{Id, Timestamp, TokenHash};
+
+use super::link::{Link, LinkPurpose};
+use super::request::{MailRequest, RequestKind};
+use crate::ids::UserId;
+
+statements! {
+    INSERT = "INSERT INTO mail_links (purpose, token_hash, user_id, auth_epoch, address, role, created_at, expires_at) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    /// The newest link is the only one.
+    REPLACE_FOR_USER = "DELETE FROM mail_links WHERE user_id = ?1 AND purpose = ?2";
+    LINK = "SELECT user_id, auth_epoch, address, role, created_at FROM mail_links \
+        WHERE purpose = ?1 AND token_hash = ?2 AND expires_at > ?3";
+    /// At most one of any number of racing requests gets the row.
+    CONSUME = "DELETE FROM mail_links WHERE purpose = ?1 AND token_hash = ?2 AND expires_at > ?3 \
+        RETURNING user_id, auth_epoch, address, role, created_at";
+    FORGET_OF_USER = "DELETE FROM mail_links WHERE user_id = ?1";
+    PURGE = "DELETE FROM mail_links WHERE token_hash IN \
+        (SELECT l.token_hash FROM mail_links l WHERE l.expires_at < ?1 LIMIT 1000)";
+
+    INSERT_REQUEST = "INSERT INTO mail_requests (id, purpose, address, created_at) VALUES (?1, ?2, ?3, ?4)";
+    REQUEST_WAITS = "SELECT EXISTS (SELECT 1 FROM mail_requests)";
+    TAKE_REQUESTS = "DELETE FROM mail_requests WHERE id IN (SELECT r.id FROM mail_requests r ORDER BY r.id LIMIT ?1) \
+        RETURNING id, purpose, address";
+}
+
+/// A kind of [`Id`]: a request.
+pub(super) enum RequestRow {}
+
+pub(super) fn insert(
+    tx: &mut WriteTx<'_>,
+    purpose: LinkPurpose,
+    hash: &TokenHash,
+    link: &Link,
+    expires_at: Timestamp,
+) -> Result<(), DbError> {
+    let Link { user, epoch, address, role, made_at } = link;
+    tx.execute(&INSERT, &params![purpose.name(), hash, user, epoch, address, role, made_at, expires_at])
+        .map(|_| ())
+}
+
+pub(super) fn replace_for_user(
+    tx: &mut WriteTx<'_>,
+    purpose: LinkPurpose,
+    user: UserId,
+) -> Result<(), DbError> {
+    tx.execute(&REPLACE_FOR_USER, &params![user, purpose.name()]).map(|_| ())
+}
+
+pub(super) fn link(
+    tx: &mut ReadTx<'_>,
+    purpose: LinkPurpose,
+    hash: &TokenHash,
+    now: Timestamp,
+) -> Result<Option<Link>, DbError> {
+    tx.query_opt(&LINK, &params![purpose.name(), hash, now], link_from_row)
+}
+
+pub(super) fn consume(
+    tx: &mut WriteTx<'_>,
+    purpose: LinkPurpose,
+    hash: &TokenHash,
+    now: Timestamp,
+) -> Result<Option<Link>, DbError> {
+    tx.query_opt(&CONSUME, &params![purpose.name(), hash, now], link_from_row)
+}
+
+fn link_from_row(row: &Row<'_>) -> Result<Link, DbError> {
+    Ok(Link {
+        user: row.get(0)?,
+        epoch: row.get(1)?,
+        address: row.get(2)?,
+        role: row.get(3)?,
+        made_at: row.get(4)?,
+    })
+}
+
+pub(super) fn forget_of_user(tx: &mut WriteTx<'_>, user: UserId) -> Result<(), DbError> {
+    tx.execute(&FORGET_OF_USER, &params![user]).map(|_| ())
+}
+
+pub(super) fn purge(tx: &mut WriteTx<'_>, expired_before: Timestamp) -> Result<u64, DbError> {
+    tx.execute(&PURGE, &params![expired_before])
+}
+
+pub(super) fn insert_request(
+    tx: &mut WriteTx<'_>,
+    id: Id<RequestRow>,
+    kind: RequestKind,
+    address: &str,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    tx.execute(&INSERT_REQUEST, &params![id, kind.name(), address, now]).map(|_| ())
+}
+
+pub(super) fn request_waits(tx: &mut ReadTx<'_>) -> Result<bool, DbError> {
+    tx.query_one(&REQUEST_WAITS, &[], |row| row.get(0))
+}
+
+/// The oldest requests, oldest first.
+pub(super) fn take_requests(tx: &mut WriteTx<'_>, limit: i64) -> Result<Vec<MailRequest>, DbError> {
+    let mut taken = tx.query_all(&TAKE_REQUESTS, &params![limit], |row| {
+        let id: Id<RequestRow> = row.get(0)?;
+        let (kind, address): (String, String) = (row.get(1)?, row.get(2)?);
+        let kind = RequestKind::parse(&kind).ok_or(DbError::Decode {
+            statement: "TAKE_REQUESTS",
+            column: 1,
+            problem: "not a kind of request",
+        })?;
+        Ok((id, MailRequest { kind, address }))
+    })?;
+    taken.sort_by_key(|(id, _)| *id);
+    Ok(taken.into_iter().map(|(_, request)| request).collect())
+}

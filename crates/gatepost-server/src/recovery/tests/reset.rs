@@ -1,0 +1,196 @@
+//! Setting a new password with a link.
+
+use std::time::Duration;
+
+use gatepost_server::recovery::answer_requests;
+use gatepost_testkit::{PASSWORD, on_each_db};
+use tokio::task::JoinSet;
+
+use super::letters::{ask, kinds, newest, reset, reset_token, verify};
+
+const NEW: &str = "CANARY lighthouse above the reef";
+const OTHER: &str = "CANARY ferries along the coast";
+
+on_each_db! {
+    async fn rec_06_brief3_a_reset_ends_every_session_tells_the_user_and_signs_nobody_in(app: TestApp) {
+        let ada = app.user("ada").await;
+        verify(&app, &ada.email).await;
+        let other = gatepost_testkit::Persona::of(&app.login("ada", PASSWORD).await);
+        let second = app.second_node().await;
+        assert_eq!(second.me(&ada.access_token).await.status, 200);
+        let token = reset_token(&app, &ada.email).await;
+        let answer = reset(&app, &token, NEW).await;
+        assert_eq!((answer.status, answer.text().as_str()), (204, ""));
+        assert_eq!(answer.header("set-cookie"), "");
+        app.me(&ada.access_token).await.assert_refused(401, "invalid_token");
+        for refresh in [&ada.refresh_token, &other.refresh_token] {
+            app.refresh(refresh).await.assert_refused(401, "invalid_refresh_token");
+            second.refresh(refresh).await.assert_refused(401, "invalid_refresh_token");
+        }
+        app.login("ada", PASSWORD).await.assert_refused(401, "invalid_credentials");
+        assert_eq!(app.login("ada", NEW).await.status, 200);
+        assert_eq!(kinds(&app, &ada.email).await, ["verify_address", "reset_password", "password_changed"]);
+        let details = app.text("SELECT details FROM audit_log WHERE action = 'password_reset'", &[]).await;
+        assert_eq!(details.as_deref(), Some(r#"{"purged":false}"#));
+    }
+
+    async fn rec_02_brief3_a_reset_link_works_once(app: TestApp) {
+        let ada = app.user("ada").await;
+        let token = reset_token(&app, &ada.email).await;
+        assert_eq!(reset(&app, &token, NEW).await.status, 204);
+        reset(&app, &token, OTHER).await.assert_refused(400, "invalid_token");
+        assert_eq!(app.login("ada", NEW).await.status, 200);
+    }
+
+    async fn rec_02_a_newer_link_ends_the_older_one(app: TestApp) {
+        let ada = app.user("ada").await;
+        let (first, second) = (reset_token(&app, &ada.email).await, reset_token(&app, &ada.email).await);
+        reset(&app, &first, NEW).await.assert_refused(400, "invalid_token");
+        assert_eq!(reset(&app, &second, NEW).await.status, 204);
+    }
+
+    async fn rec_02_brief3_a_changed_password_ends_the_link(app: TestApp) {
+        let ada = app.user("ada").await;
+        let token = reset_token(&app, &ada.email).await;
+        assert_eq!(app.change_password(&ada.access_token, PASSWORD, OTHER).await.status, 200);
+        reset(&app, &token, NEW).await.assert_refused(400, "invalid_token");
+        assert_eq!(app.login("ada", OTHER).await.status, 200);
+    }
+
+    async fn rec_02_a_reset_link_ends_after_thirty_minutes_to_the_microsecond(app: TestApp) {
+        let ada = app.user("ada").await;
+        let half_an_hour = Duration::from_secs(30 * 60);
+        let token = reset_token(&app, &ada.email).await;
+        app.clock.advance(half_an_hour);
+        let hashes = app.app.hasher.stats().argon2;
+        reset(&app, &token, NEW).await.assert_refused(400, "invalid_token");
+        assert_eq!(app.app.hasher.stats().argon2, hashes, "a dead link costs no hash");
+        let token = reset_token(&app, &ada.email).await;
+        app.clock.advance(half_an_hour - Duration::from_micros(1));
+        assert_eq!(reset(&app, &token, NEW).await.status, 204);
+    }
+
+    async fn rec_02_of_parallel_uses_of_a_link_one_wins(app: TestApp) {
+        let ada = app.user("ada").await;
+        verify(&app, &ada.email).await;
+        let nodes = [(*app).clone(), app.second_node().await];
+        for round in 0..3 {
+            let token = reset_token(&app, &ada.email).await;
+            let mut racing = JoinSet::new();
+            for contender in 0..8 {
+                let (node, token) = (nodes[contender % 2].clone(), token.clone());
+                let password = format!("CANARY {round} boats of {contender} harbours");
+                racing.spawn(async move { reset(&node, &token, &password).await });
+            }
+            let answers = racing.join_all().await;
+            assert_eq!(answers.iter().filter(|answer| answer.status == 204).count(), 1);
+            for answer in answers.iter().filter(|answer| answer.status != 204) {
+                answer.assert_refused(400, "invalid_token");
+            }
+            app.clock.advance(Duration::from_secs(6 * 60 * 60));
+        }
+    }
+
+    async fn a_refused_password_does_not_use_the_link_up(app: TestApp) {
+        let ada = app.user("ada").await;
+        verify(&app, &ada.email).await;
+        let token = reset_token(&app, &ada.email).await;
+        reset(&app, &token, "short").await.assert_invalid("/new_password", "password_too_short");
+        reset(&app, &token, "password1234").await.assert_invalid("/new_password", "password_blocklisted");
+        reset(&app, &token, PASSWORD).await.assert_invalid("/new_password", "password_reused");
+        assert_eq!(reset(&app, &token, NEW).await.status, 204);
+    }
+
+    async fn what_was_never_a_token_is_an_invalid_link_before_any_work(app: TestApp) {
+        app.user("ada").await;
+        let hashes = app.app.hasher.stats().argon2;
+        let made_up = format!("gpl_{}", "A".repeat(43));
+        for token in ["", "gpl_", "gpl_none", "rt1_AAAA.AAAA", made_up.as_str(), &"x".repeat(10_000)] {
+            reset(&app, token, "short").await.assert_refused(400, "invalid_token");
+        }
+        assert_eq!(app.app.hasher.stats().argon2, hashes);
+    }
+
+    async fn bru_09_brief3_a_disabled_or_deleted_user_resets_nothing(app: TestApp) {
+        for (name, deleted) in [("disabled", false), ("deleted", true)] {
+            let user = app.user(name).await;
+            let token = reset_token(&app, &user.email).await;
+            if deleted {
+                app.delete_account(user.user_id()).await;
+            } else {
+                app.set_active(user.user_id(), false).await;
+                app.set_active(user.user_id(), true).await;
+                app.set_active(user.user_id(), false).await;
+            }
+            reset(&app, &token, NEW).await.assert_refused(400, "invalid_token");
+            ask(&app, "forgot-password", &user.email).await;
+            answer_requests(&app.app).await.unwrap();
+            let resets = kinds(&app, &user.email).await.into_iter().filter(|kind| kind == "reset_password").count();
+            assert_eq!(resets, 1, "{name}");
+        }
+    }
+
+    async fn reg_06_brief3_a_reset_of_an_unverified_address_throws_the_squatter_out(app: TestApp) {
+        // Somebody registered an address that is not theirs, and waits.
+        let squatter = app.user("victim").await;
+        assert_eq!(app.me(&squatter.access_token).await.status, 200);
+        let token = reset_token(&app, "victim@example.com").await;
+        // What the squatter chose says nothing to whoever reads the mailbox: it may be used.
+        assert_eq!(reset(&app, &token, PASSWORD).await.status, 204);
+        app.me(&squatter.access_token).await.assert_refused(401, "invalid_token");
+        let form = [("grant_type", "refresh_token"), ("refresh_token", squatter.refresh_token.as_str())];
+        app.token(&form).await.assert_refused(400, "invalid_grant");
+        let hashes = app.number("SELECT count(*) FROM password_history", &[]).await;
+        assert_eq!(hashes, 1, "nothing of the squatter's is left");
+        let owner = gatepost_testkit::Persona::of(&app.login("victim@example.com", PASSWORD).await);
+        assert_eq!(app.me(&owner.access_token).await.json()["email_verified"], true);
+        let links = app.number("SELECT count(*) FROM mail_links", &[]).await;
+        assert_eq!(links, 0);
+        let details = app.text("SELECT details FROM audit_log WHERE action = 'password_reset'", &[]).await;
+        assert_eq!(details.as_deref(), Some(r#"{"purged":true}"#));
+    }
+
+    async fn reg_06_the_keys_of_a_squatter_open_nothing_after_the_reset(app: TestApp) {
+        let squatter = app.user("victim").await;
+        let body = serde_json::json!({ "name": "later", "scopes": [] });
+        let key = app.post("/api/v1/api-keys").bearer(&squatter.access_token).json(&body).send().await;
+        assert_eq!(key.status, 201, "{}", key.text());
+        let key = key.json()["key"].as_str().unwrap().to_owned();
+        assert_eq!(app.me(&key).await.status, 200);
+        let token = reset_token(&app, "victim@example.com").await;
+        assert_eq!(reset(&app, &token, NEW).await.status, 204);
+        app.me(&key).await.assert_refused(401, "invalid_token");
+    }
+
+    async fn bru_02_a_reset_opens_the_door_that_a_guesser_closed(app: TestApp) {
+        let ada = app.user("ada").await;
+        verify(&app, &ada.email).await;
+        for _ in 0..8 {
+            app.login("ada", "another password").await;
+        }
+        app.login("ada", PASSWORD).await.assert_refused(429, "too_many_attempts");
+        let token = {
+            ask(&app, "forgot-password", &ada.email).await;
+            answer_requests(&app.app).await.unwrap();
+            newest(&app, &ada.email, "reset_password").await.token()
+        };
+        assert_eq!(reset(&app, &token, NEW).await.status, 204);
+        assert_eq!(app.login("ada", NEW).await.status, 200);
+    }
+
+    async fn reg_06_the_password_of_a_squatter_opens_nothing_after_the_reset(app: TestApp) {
+        app.user("victim").await;
+        let token = reset_token(&app, "victim@example.com").await;
+        assert_eq!(reset(&app, &token, NEW).await.status, 204);
+        app.login("victim@example.com", PASSWORD).await.assert_refused(401, "invalid_credentials");
+    }
+
+    async fn pwd_08_a_change_of_password_owes_its_notice(app: TestApp) {
+        let ada = app.user("ada").await;
+        assert_eq!(app.change_password(&ada.access_token, PASSWORD, NEW).await.status, 200);
+        let notice = newest(&app, &ada.email, "password_changed").await;
+        assert_eq!(notice.says["at"], "2026-01-01, 00:00 UTC");
+        app.change_password(&ada.access_token, NEW, OTHER).await.assert_refused(401, "invalid_token");
+        assert_eq!(kinds(&app, &ada.email).await.iter().filter(|kind| *kind == "password_changed").count(), 1);
+    }
+}
