@@ -163,6 +163,11 @@ on_each_db! {
             Ok::<_, DbError>(())
         }).await.unwrap();
         owe(&app, mail("bob@example.com", Letter::AddressChanged)).await;
+        // The first one is refused for now, and the ones behind it wait with it. Bob's is another matter.
+        let (courier, server) = courier(&app);
+        server.answers(away());
+        assert_eq!(courier.deliver().await.unwrap(), Round { postponed: 2, ..Round::default() });
+        app.clock.advance(2 * MINUTE);
         let delivered = app.mails().await;
         assert_eq!(delivered.len(), 4);
         let ada: Vec<_> = delivered.iter().filter(|mail| mail.to == "ada@example.com").map(|mail| mail.kind).collect();

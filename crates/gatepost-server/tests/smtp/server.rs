@@ -39,17 +39,21 @@ impl Server {
     pub(crate) fn up(&mut self) {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/smtp/server.py");
         let options = json!({ "folder": self.folder.path(), "port": self.port, "tls": self.tls, "sign_in": self.sign_in });
+        let log = self.folder.path().join("server.log");
         // Debian's own interpreter is the one that has Debian's packages.
         let mut child = Command::new("/usr/bin/python3")
             .args([script, &options.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap_or_else(|error| panic!("install python3-aiosmtpd, or run `cargo xtask test`: {error}"));
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        self.port =
-            line.trim().parse().unwrap_or_else(|_| panic!("no mail server: is python3-aiosmtpd there?"));
+        self.port = line.trim().parse().unwrap_or_else(|_| {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            panic!("no mail server; is python3-aiosmtpd installed? {said}")
+        });
         self.child = Some(child);
     }
 
