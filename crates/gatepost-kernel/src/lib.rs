@@ -33,4 +33,4 @@ pub use id::{Id, ParseIdError};
 pub use opaque::OpaqueToken;
 pub use random::Random;
 pub use secret::Secret;
-pub use time::{Clock, Timestamp};
+pub use time::{Clock, ParseTimestampError, Timestamp};

@@ -1,6 +1,7 @@
 //! Instants and the clock they are read from.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -63,6 +64,25 @@ impl fmt::Display for Timestamp {
             // Outside of years -9999 to 9999 RFC 3339 has no spelling; the number is still true.
             Err(_) => write!(f, "{}us", self.0),
         }
+    }
+}
+
+/// The text is not a time in RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a time as RFC 3339 writes it")]
+pub struct ParseTimestampError;
+
+impl FromStr for Timestamp {
+    type Err = ParseTimestampError;
+
+    /// Reads RFC 3339, in UTC or with an offset; digits below a microsecond are cut off.
+    fn from_str(text: &str) -> Result<Self, ParseTimestampError> {
+        // Nanoseconds and an offset: 35 characters.
+        if text.len() > 35 || !text.bytes().all(|byte| byte.is_ascii_digit() || b"-+:.TZtz".contains(&byte)) {
+            return Err(ParseTimestampError);
+        }
+        let instant: jiff::Timestamp = text.parse().map_err(|_| ParseTimestampError)?;
+        Ok(Self(instant.as_microsecond()))
     }
 }
 
@@ -153,6 +173,23 @@ mod tests {
     fn a_timestamp_is_written_as_rfc_3339_in_utc() {
         assert_eq!(Timestamp::from_micros(1_700_000_000_123_456).to_string(), "2023-11-14T22:13:20.123456Z");
         assert_eq!(serde_json::to_string(&Timestamp::from_secs(0)).unwrap(), "\"1970-01-01T00:00:00Z\"");
+    }
+
+    #[test]
+    fn a_time_is_read_in_rfc_3339_only() {
+        let read = |text: &str| text.parse::<Timestamp>().map(Timestamp::as_micros);
+        assert_eq!(read("2023-11-14T22:13:20.123456Z"), Ok(1_700_000_000_123_456));
+        assert_eq!(read("2023-11-14T23:13:20.123456+01:00"), Ok(1_700_000_000_123_456));
+        for wrong in [
+            "",
+            "1700000000",
+            "2023-11-14",
+            "2023-11-14T22:13:20",
+            "2023-11-14 22:13:20Z",
+            "2023-02-30T00:00:00Z",
+        ] {
+            assert_eq!(read(wrong), Err(ParseTimestampError), "{wrong}");
+        }
     }
 
     #[test]

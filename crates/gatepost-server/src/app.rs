@@ -9,7 +9,7 @@ use gatepost_kernel::{Clock, Random};
 use crate::access::SecondFactorRoles;
 use crate::api_keys::ApiKeys;
 use crate::attempts::Attempts;
-use crate::audit::Act;
+use crate::audit::{Act, ChainKey};
 use crate::config::Config;
 use crate::http::{CookieJar, CsrfGuard};
 use crate::keys::{KeyRing, KeysError, MasterKey, Schedule};
@@ -45,6 +45,8 @@ pub struct Parts {
     pub outbox: Outbox,
     /// Wakes whoever answers requests for links.
     pub mail_requests: Requests,
+    /// The key of the audit log's chain.
+    pub chain: ChainKey,
     /// Who is behind an access token.
     pub identities: Identities,
     /// Who is behind an API key.
@@ -169,6 +171,7 @@ impl App {
         let limits = Limits::new(config.limits.clone(), db.clone())?;
         let cookies = CookieJar::new(&issuer);
         let csrf = CsrfGuard::new(master.derive("gatepost csrf tokens"), &issuer);
+        let chain = ChainKey::new(&master.derive("gatepost audit chain").into_bytes());
         let outbox = Outbox::new(master.derive("gatepost outbox"), random.clone());
         let attempts = Attempts::new(
             master.derive("gatepost lock-out names"),
@@ -186,6 +189,7 @@ impl App {
             schedule,
             outbox,
             mail_requests: Requests::default(),
+            chain,
             identities,
             api_keys,
             mint,

@@ -27,7 +27,7 @@ macro_rules! features {
 #[rustfmt::skip]
 pub static FEATURES: &[Feature] = features! {
     // order: begin
-    audit     owns ["audit_log"]
+    audit     owns ["audit_log", "audit_tail", "audit_chain", "audit_segments", "audit_floor"]
     keys      owns ["signing_keys"]
     outbox    owns ["outbox"]
     limits    owns ["rate_limits"]
@@ -55,6 +55,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(crate::api_keys::routes())
         .merge(crate::keys::routes())
         .merge(crate::outbox::routes())
+        .merge(crate::audit::routes())
 }
 
 macro_rules! migration {
@@ -85,5 +86,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(12, "api_keys", "0012_api_keys"),
         migration!(13, "browser_sessions", "0013_browser_sessions"),
         migration!(14, "recovery", "0014_recovery"),
+        migration!(15, "audit_chain", "0015_audit_chain"),
     ],
 };

@@ -1,12 +1,15 @@
 //! What a server does by itself: keeps its keys fresh and forgets what is over.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatepost_db::DbError;
 
 use crate::app::App;
+use crate::audit::{Anchor, AnchorError, PurgeError};
 use crate::outbox::Courier;
-use crate::{accounts, api_keys, attempts, keys, outbox, recovery, sessions};
+use crate::{accounts, api_keys, attempts, audit, keys, outbox, recovery, sessions};
 
 /// How soon this node knows what another one, or a command beside it, did to the keys.
 const WATCH_KEYS: Duration = Duration::from_secs(1);
@@ -22,6 +25,8 @@ const DELIVER: Duration = Duration::from_secs(10);
 const ANSWER_REQUESTS: Duration = Duration::from_secs(1);
 /// For rounds that wait by themselves.
 const AT_ONCE: Duration = Duration::from_millis(1);
+/// How often what joined the audit log is sealed.
+const SEAL: Duration = Duration::from_secs(1);
 /// How often it forgets.
 const FORGET: Duration = Duration::from_secs(60 * 60);
 /// How often it forgets attempts: strangers add rows to those as fast as they like.
@@ -31,6 +36,9 @@ const FORGET_ATTEMPTS: Duration = Duration::from_secs(60);
 pub async fn run(app: App, courier: Courier) {
     let (watched, rotated, tidied) = (app.clone(), app.clone(), app.clone());
     let (limited, emptied, attempted, asked) = (app.clone(), app.clone(), app.clone(), app.clone());
+    let sealed = app.clone();
+    let anchor = Anchor::in_directory(&sealed.config.server.data_dir);
+    let diverged = Arc::new(AtomicBool::new(false));
     tokio::join!(
         every(WATCH_KEYS, "watch the signing keys", move || {
             let app = watched.clone();
@@ -49,6 +57,13 @@ pub async fn run(app: App, courier: Courier) {
                 async move { courier.deliver().await.map(|_| ()) }
             }
         ),
+        every(SEAL, "seal the audit log", move || {
+            let (app, anchor, diverged) = (sealed.clone(), anchor.clone(), Arc::clone(&diverged));
+            async move {
+                audit::seal(&app.db, &app.chain, app.clock.now()).await?;
+                follow(&app, &anchor, &diverged).await
+            }
+        }),
         every(FORGET, "forget what is over", move || {
             let app = tidied.clone();
             async move { forget(&app).await }
@@ -79,7 +94,7 @@ pub async fn run(app: App, courier: Courier) {
     );
 }
 
-/// Forgets tombstones, sessions, API keys, mails and links whose time is over.
+/// Forgets tombstones, sessions, API keys, mails, links and entries of the audit log whose time is over.
 ///
 /// # Errors
 /// What the database says.
@@ -91,6 +106,31 @@ pub async fn forget(app: &App) -> Result<(), DbError> {
     while app.db.write(move |tx| api_keys::purge(tx, now)).await? > 0 {}
     while app.db.write(move |tx| outbox::purge(tx, now)).await? > 0 {}
     while app.db.write(move |tx| recovery::purge(tx, now)).await? > 0 {}
+    let kept = now.minus(app.config.audit.retention);
+    match audit::purge(&app.db, &app.chain, &app.operator_act(), kept).await {
+        Ok(_) => Ok(()),
+        Err(PurgeError::Db(error)) => Err(error),
+        Err(error @ PurgeError::Changed(_)) => {
+            tracing::error!("{error}");
+            Ok(())
+        }
+    }
+}
+
+/// Moves the anchor of the audit log on. Where log and anchor do not fit together it says so once, not every second.
+async fn follow(app: &App, anchor: &Anchor, diverged: &AtomicBool) -> Result<(), DbError> {
+    match anchor.follow(&app.db).await {
+        Ok(()) => diverged.store(false, Ordering::Relaxed),
+        Err(AnchorError::Db(error)) => return Err(error),
+        Err(error) => {
+            if !diverged.swap(true, Ordering::Relaxed) {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the anchor of the audit log stays"
+                );
+            }
+        }
+    }
     Ok(())
 }
 
@@ -134,8 +174,7 @@ async fn whenever<C, F, E>(
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
 

@@ -8,6 +8,8 @@ mod accounts;
 mod api_keys;
 #[path = "../src/attempts/tests.rs"]
 mod attempts;
+#[path = "../src/audit/tests.rs"]
+mod audit;
 #[path = "../src/keys/tests.rs"]
 mod keys;
 #[path = "../src/limits/tests.rs"]

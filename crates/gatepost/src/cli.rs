@@ -8,6 +8,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use gatepost_kernel::Timestamp;
+use gatepost_server::audit::Head;
 
 const AFTER_HELP: &str = "Examples:
   gatepost                                       Serve on http://127.0.0.1:8080 with SQLite in ./data
@@ -19,7 +21,7 @@ Exit codes (sysexits.h):
   0   done
   1   refused: the message says why
   2   the command line makes no sense
-  65  the data in the database cannot be used
+  65  the data in the database cannot be used, or the audit log is not as it was sealed
   69  the database cannot be reached
   74  the disk or a file failed
   75  locked or busy: try again
@@ -90,6 +92,11 @@ pub(crate) enum Command {
     Mail {
         #[command(subcommand)]
         command: Mail,
+    },
+    /// Read and verify the audit log, also beside a running server
+    Audit {
+        #[command(subcommand)]
+        command: Audit,
     },
     /// Look at the configuration
     Config {
@@ -237,6 +244,43 @@ pub(crate) enum Mail {
         /// The folder; none of the files may be there
         #[arg(value_name = "FOLDER")]
         output: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Audit {
+    /// See whether every entry is as it was sealed, and name those that are not (exit code 65)
+    #[command(after_help = "Example:\n  gatepost audit verify --head \"$(cat /mnt/elsewhere/audit.head)\"")]
+    Verify {
+        /// A head that was kept elsewhere, as `gatepost audit head` printed it
+        #[arg(long, value_name = "SEQ:MAC")]
+        head: Option<Head>,
+    },
+    /// Print the end of the chain, to keep it where nobody who can change the database can change it
+    Head,
+    /// List entries, newest first
+    #[command(
+        after_help = "Example:\n  gatepost audit list --action signed_in --from 2026-11-01T00:00:00Z --json"
+    )]
+    List {
+        /// About this account: an address, a username or an id
+        #[arg(long, value_name = "WHO")]
+        user: Option<String>,
+        /// What happened, such as signed_in
+        #[arg(long)]
+        action: Option<String>,
+        /// Not before this time (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        from: Option<Timestamp>,
+        /// Before this time (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        to: Option<Timestamp>,
+        /// At most so many
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -1,6 +1,7 @@
 //! The command line of Gatepost: it parses, calls and prints; what it calls lives in `gatepost-server`.
 
 mod api_keys;
+mod audit;
 mod cli;
 mod config;
 mod context;
@@ -61,6 +62,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::User { command } => user::run(config, command).await,
             Command::Keys { command } => keys::run(config, command).await,
             Command::Mail { command } => mail::run(config, command).await,
+            Command::Audit { command } => audit::run(config, command).await,
             Command::Config { .. } | Command::Openapi | Command::Completions { .. } => Ok(()),
         }
     })

@@ -131,7 +131,7 @@ async fn revoke_sessions(app: &App, who: &str) -> Result<(), Failure> {
 }
 
 /// The account that somebody means.
-async fn find(app: &App, who: &str) -> Result<(User, Rights), Failure> {
+pub(crate) async fn find(app: &App, who: &str) -> Result<(User, Rights), Failure> {
     look_up(app, who).await?.ok_or_else(|| {
         Failure::new(REFUSED, format!("there is no account {who}"))
             .hint("name it by its address, username or id; `gatepost user list` shows them all")

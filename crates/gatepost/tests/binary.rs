@@ -1,6 +1,8 @@
 //! The real binary, run as its operator would: in an empty folder, on a free port, with signals and second processes.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails, with the reason")]
 
+#[path = "binary/audit.rs"]
+mod audit;
 #[path = "binary/commands.rs"]
 mod commands;
 #[path = "binary/limits.rs"]

@@ -3,18 +3,45 @@
 //! Invariants: a change of state and its audit row commit together or not at all; a row holds no password, token, link
 //! or code; rows outlive the account that they speak of. A refresh that succeeds writes no row (its counter lives in
 //! the session's family); sign-in, sign-out and token reuse do.
+//!
+//! The log only grows: triggers refuse to change or delete a row. Against whoever goes around them, a sealer numbers and
+//! chains the rows with codes under a key that is not in the database, and [`verify`] names what does not fit
+//! (`docs/adr/0019-audit-chain.md`).
 
+mod all;
+mod anchor;
+mod entry;
+mod mine;
+mod model;
+mod retention;
+mod seal;
 mod sql;
+mod verify;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use gatepost_db::{DbError, WriteTx};
+use gatepost_db::{Db, DbError, WriteTx};
 use gatepost_kernel::{Random, Timestamp};
 use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::app::App;
 use crate::ids::{SessionId, UserId};
 
+pub use anchor::{Anchor, AnchorError};
+pub use entry::{Entry, EntryBody, EntryId, Filter, is_action, list};
+pub use model::{ChainKey, Head, ParseHeadError};
+pub use retention::{PurgeError, purge};
+pub use seal::seal;
 pub use sql::STATEMENTS;
+pub use verify::{Fault, Finding, Report, verify};
+
+/// The operations of this feature: there is none that could change a row.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(mine::get)).routes(routes!(all::get))
+}
 
 /// Where a request comes from. It becomes an [`Act`] once the work begins: reading a body or hashing a password may take
 /// seconds, and what is decided must be decided by the time of the decision.
@@ -354,11 +381,22 @@ impl Event {
     }
 }
 
+/// The end of the chain; `None` as long as nothing is sealed.
+///
+/// # Errors
+/// What the database says.
+pub async fn head(db: &Db) -> Result<Option<Head>, DbError> {
+    Ok(Some(db.read(sql::last_link).await?).filter(|head| head.seq > 0))
+}
+
 /// Writes the event's row in the transaction that makes it true.
 ///
 /// # Errors
-/// What the database says. The caller passes it on: a change that cannot be audited does not happen.
+/// What the database says. The caller passes it on: a change that cannot be audited does not happen. It passes as an outage
+/// ([`DbError::Unavailable`]), because nothing is wrong with what was asked for.
 pub fn record(tx: &mut WriteTx<'_>, act: &Act, event: &Event) -> Result<(), DbError> {
     let (action, user, details) = event.parts();
-    sql::insert(tx, act, &sql::Entry { action, user, details: details.to_string() })
+    let entry = sql::NewEntry { action, user, details: details.to_string() };
+    sql::insert(tx, act, &entry)
+        .map_err(|error| if error.is_transient() { error } else { DbError::Unavailable(Arc::new(error)) })
 }

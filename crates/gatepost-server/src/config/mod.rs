@@ -11,6 +11,7 @@
 //!
 //! This module reads no environment and no clock. The only files it opens are those that `_file` settings name.
 
+mod audit;
 mod database;
 mod http;
 mod limits;
@@ -34,6 +35,7 @@ mod tests;
 mod tokens;
 mod value;
 
+pub use self::audit::AuditConfig;
 pub use self::database::{DatabaseConfig, DatabaseLocation};
 pub use self::http::{CorsConfig, HttpConfig};
 pub use self::mail::{MailConfig, SmtpConfig, SmtpTls};
@@ -65,6 +67,7 @@ const SECTIONS: &[&[Setting]] = &[
     http::SETTINGS,
     limits::SETTINGS,
     mail::SETTINGS,
+    audit::SETTINGS,
     observation::SETTINGS,
 ];
 
@@ -102,6 +105,8 @@ pub struct Config {
     pub cors: CorsConfig,
     /// How mails leave.
     pub mail: MailConfig,
+    /// The audit log.
+    pub audit: AuditConfig,
     /// What is logged, and how it looks.
     pub log: LogConfig,
     /// The interactive documentation.
@@ -140,6 +145,7 @@ impl Config {
         let limits = limits::read(reader, &database.location);
         let cors = http::read_cors(reader);
         let mail = mail::read(reader);
+        let audit = audit::read(reader);
         let log = observation::read_log(reader);
         let docs = observation::read_docs(reader);
         let metrics = observation::read_metrics(reader);
@@ -157,6 +163,7 @@ impl Config {
             limits,
             cors,
             mail,
+            audit,
             log,
             docs,
             metrics,

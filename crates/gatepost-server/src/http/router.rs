@@ -75,6 +75,7 @@ async fn openapi_json(document: Bytes) -> Response {
         (name = "sign-in", description = "Proofs become sessions, and sessions end"),
         (name = "recovery", description = "What travels through a mailbox: links that verify an address or reset a password"),
         (name = "account", description = "Your own account, and what you may see of others"),
+        (name = "admin", description = "What administrators see and do"),
         (name = "system", description = "What machines ask"),
     ),
 )]

@@ -77,6 +77,7 @@ use Counted::{Against, Exempt};
 pub static ROUTES: &[(&str, &str, Counted)] = &[
     ("GET",    "/.well-known/jwks.json",             Against(Limit::General)),
     ("GET",    "/account-links.css",                 Exempt),
+    ("GET",    "/api/v1/admin/audit-log",            Against(Limit::General)),
     ("GET",    "/api/v1/api-keys",                   Against(Limit::General)),
     ("POST",   "/api/v1/api-keys",                   Against(Limit::General)),
     ("DELETE", "/api/v1/api-keys/{id}",              Against(Limit::General)),
@@ -95,6 +96,7 @@ pub static ROUTES: &[(&str, &str, Counted)] = &[
     ("DELETE", "/api/v1/users/me",                   Against(Limit::General)),
     ("GET",    "/api/v1/users/me",                   Against(Limit::General)),
     ("PATCH",  "/api/v1/users/me",                   Against(Limit::General)),
+    ("GET",    "/api/v1/users/me/audit-log",         Against(Limit::General)),
     ("PUT",    "/api/v1/users/me/password",          Against(Limit::Login)),
     ("GET",    "/api/v1/users/{id}",                 Against(Limit::General)),
     ("GET",    "/dev/mailbox",                       Exempt),

@@ -38,6 +38,7 @@ const COLUMNS: [Who; 8] = [Anonymous, User, Other, Admin, Disabled, Ended, Refre
 #[rustfmt::skip]
 const MATRIX: &[(&str, [u16; 8])] = &[
     //                            anon user other admin dis. ended refresh key
+    ("admin_audit_log",          [401, 403, 403, 200, 401, 401, 401, 403]),
     ("api_keys_create",          [401, 201, 201, 201, 401, 401, 401, 403]),
     ("api_keys_list",            [401, 200, 200, 200, 401, 401, 401, 403]),
     ("api_keys_revoke",          [401, 204, 404, 404, 401, 401, 401, 403]),
@@ -61,6 +62,7 @@ const MATRIX: &[(&str, [u16; 8])] = &[
     ("sessions_revoke_all",      [401, 204, 204, 204, 401, 401, 401, 403]),
     ("setup",                    [201, 201, 201, 404, 201, 201, 201, 201]),
     ("users_get",                [401, 200, 200, 200, 401, 401, 401, 200]),
+    ("users_me_audit_log",       [401, 200, 200, 200, 401, 401, 401, 403]),
     ("users_me_change_password", [401, 200, 200, 200, 401, 401, 401, 403]),
     // The only administrator may not leave.
     ("users_me_delete",          [401, 204, 204, 409, 401, 401, 401, 403]),

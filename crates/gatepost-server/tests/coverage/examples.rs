@@ -5,8 +5,10 @@ use serde_json::Value;
 
 use crate::api::{Api, Example, Operation, assert_fits};
 
-/// Examples that cannot succeed, because what they hold or name is drawn by the server.
+/// Examples that cannot succeed, because what they hold or name is drawn by the server, or because the caller is
+/// no administrator.
 const REFUSED: &[(&str, u16, &str)] = &[
+    ("admin_audit_log", 403, "forbidden"),
     ("auth_refresh", 401, "invalid_refresh_token"),
     ("auth_reset_password", 400, "invalid_token"),
     ("auth_verify_email", 400, "invalid_token"),

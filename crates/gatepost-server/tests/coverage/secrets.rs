@@ -13,6 +13,7 @@ const EXPOSE: &[(&str, &str)] = &[
     ("crates/gatepost-server/src/api_keys/create.rs", "a key is hashed, and answered once"),
     ("crates/gatepost-server/src/attempts/device_cookie.rs", "a device cookie is made and verified"),
     ("crates/gatepost-server/src/attempts/target.rs", "keys become HMAC keys, a device cookie is read"),
+    ("crates/gatepost-server/src/audit/model.rs", "the key of the chain becomes an HMAC key"),
     ("crates/gatepost-server/src/config/database.rs", "the URL of the database, judged and shown without its password"),
     ("crates/gatepost-server/src/config/limits.rs", "the URL of Redis is judged"),
     ("crates/gatepost-server/src/config/reader.rs", "the length and form of a configured secret"),

@@ -40,6 +40,11 @@ impl Installation {
         Self { exempt: "", ..self }
     }
 
+    /// The database, where it is not a file in the folder.
+    pub(crate) fn database_url(&self) -> Option<&str> {
+        self.database_url.as_deref()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
