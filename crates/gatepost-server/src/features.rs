@@ -35,7 +35,7 @@ pub static FEATURES: &[Feature] = features! {
     passwords owns ["passwords", "password_history"]
     access    owns ["user_roles"]
     sessions  owns ["sessions", "refresh_families"]
-    attempts  owns ["lockouts", "login_attempts"]
+    attempts  owns ["lockouts", "login_attempts", "known_devices", "failure_alerts"]
     api_keys  owns ["api_keys"]
     sign_in   owns []
     recovery  owns ["mail_links", "mail_requests"]
@@ -50,6 +50,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(crate::recovery::routes())
         .merge(crate::sign_in::routes())
         .merge(crate::sessions::routes())
+        .merge(crate::attempts::routes())
         .merge(crate::accounts::routes())
         .merge(crate::access::routes())
         .merge(crate::api_keys::routes())
@@ -87,5 +88,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(13, "browser_sessions", "0013_browser_sessions"),
         migration!(14, "recovery", "0014_recovery"),
         migration!(15, "audit_chain", "0015_audit_chain"),
+        migration!(16, "devices", "0016_devices"),
     ],
 };

@@ -32,11 +32,14 @@ const FORGET: Duration = Duration::from_secs(60 * 60);
 /// How often it forgets attempts: strangers add rows to those as fast as they like.
 const FORGET_ATTEMPTS: Duration = Duration::from_secs(60);
 
+/// How soon the owner of an account hears of many failures.
+const ALERT: Duration = Duration::from_secs(10);
+
 /// Runs until it is dropped. A round that fails or panics is logged, and its job goes on at its next turn.
 pub async fn run(app: App, courier: Courier) {
     let (watched, rotated, tidied) = (app.clone(), app.clone(), app.clone());
-    let (limited, emptied, attempted, asked) = (app.clone(), app.clone(), app.clone(), app.clone());
-    let sealed = app.clone();
+    let (limited, emptied, sealed) = (app.clone(), app.clone(), app.clone());
+    let (attempted, alerted, asked) = (app.clone(), app.clone(), app.clone());
     let anchor = Anchor::in_directory(&sealed.config.server.data_dir);
     let diverged = Arc::new(AtomicBool::new(false));
     tokio::join!(
@@ -90,6 +93,10 @@ pub async fn run(app: App, courier: Courier) {
                 drop(tokio::time::timeout(ANSWER_REQUESTS, app.mail_requests.noted()).await);
                 recovery::answer_requests(&app).await
             }
+        }),
+        every(ALERT, "look for accounts under attack", move || {
+            let app = alerted.clone();
+            async move { attempts::alert(&app.db, app.operator_act()).await }
         }),
     );
 }

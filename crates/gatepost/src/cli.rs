@@ -186,6 +186,12 @@ pub(crate) enum User {
         /// An address, a username or an id
         who: String,
     },
+    /// Lift the lock-out of an account: unknown devices may try passwords again at once
+    #[command(after_help = "Example:\n  gatepost user unlock ada@example.com")]
+    Unlock {
+        /// An address, a username or an id
+        who: String,
+    },
     /// Give an account a new password and end all its sessions
     #[command(after_help = "Example:\n  gatepost user set-password ada --password-stdin < password.txt")]
     SetPassword {

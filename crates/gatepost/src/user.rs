@@ -6,7 +6,7 @@ use gatepost_server::access;
 use gatepost_server::accounts::{self, LoginIdentifier, User, UserBody};
 use gatepost_server::config::Config;
 use gatepost_server::http::Rights;
-use gatepost_server::{sessions, sign_in};
+use gatepost_server::{attempts, sessions, sign_in};
 
 use crate::cli::User as Command;
 use crate::context::beside;
@@ -27,7 +27,8 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
         | Command::Disable { .. }
         | Command::Enable { .. }
         | Command::ApiKeys { .. }
-        | Command::RevokeSessions { .. } => None,
+        | Command::RevokeSessions { .. }
+        | Command::Unlock { .. } => None,
     };
     let app = beside(config).await?;
     let done = match (command, password) {
@@ -51,6 +52,7 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
         }
         (Command::Enable { who }, _) => switch(&app, &who, true).await,
         (Command::RevokeSessions { who }, _) => revoke_sessions(&app, &who).await,
+        (Command::Unlock { who }, _) => unlock(&app, &who).await,
         (Command::CreateAdmin { .. } | Command::SetPassword { .. }, None) => Ok(()),
     };
     app.db.close().await;
@@ -128,6 +130,16 @@ async fn revoke_sessions(app: &App, who: &str) -> Result<(), Failure> {
     let (act, id, identities) = (app.operator_act(), user.id, app.identities.clone());
     let ended = app.db.write(move |tx| sessions::revoke_all(tx, &identities, &act, id, None)).await?;
     output::line(format_args!("{}: {ended} ended; a running server knows within seconds", user.email))
+}
+
+async fn unlock(app: &App, who: &str) -> Result<(), Failure> {
+    let (user, _) = find(app, who).await?;
+    let (act, id, target) = (app.operator_act(), user.id, app.attempts.of_user(&user, None, app.clock.now()));
+    let was_locked = app.db.write(move |tx| attempts::unlock(tx, &act, id, &target)).await?;
+    match was_locked {
+        true => output::line(format_args!("{} may try again at once", user.email)),
+        false => output::line(format_args!("{} was not locked out; nothing was changed", user.email)),
+    }
 }
 
 /// The account that somebody means.

@@ -3,7 +3,9 @@
 //! | who comes | what it calls here |
 //! |---|---|
 //! | whoever verifies a password | [`reserve`] before, then [`Reservation::succeeded`], [`Reservation::failed`] or [`Reservation::give_back`] |
-//! | a reset, an operator | [`reopen`] |
+//! | whoever opens a session | [`arrived`] |
+//! | a reset, an operator | [`reopen`], [`unlock`] |
+//! | `jobs` | [`forget`], [`alert`] |
 //!
 //! Invariants:
 //! * **Nobody can lock a user out of a device of theirs.** Failures are counted in two kinds of bucket: for an account and
@@ -15,18 +17,34 @@
 //!   password in the wrong field (`BRU-10`).
 //! * A name that nobody has is counted, delayed and closed like one that somebody has.
 
+mod alert;
+mod arrive;
 mod device_cookie;
 mod forget;
+mod list;
 pub mod lockout;
 mod network;
+mod rate;
 mod record;
 mod reserve;
 mod sql;
 mod target;
 
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+pub use alert::{alert, answer_alert, unanswered_alerts};
+pub use arrive::{arrived, welcome};
 pub use device_cookie::{DeviceCookie, DeviceNonce, LIFETIME as DEVICE_LIFETIME};
 pub use forget::{MOST_ROWS, RETENTION, crop, forget};
 pub use record::{AttemptId, AttemptKind, Reason, note, note_in};
-pub use reserve::{Locked, Refused, Reservation, reopen, reserve};
+pub use reserve::{Locked, Refused, Reservation, reopen, reserve, unlock};
 pub use sql::STATEMENTS;
 pub use target::{Attempts, Target};
+
+/// The operations of this feature.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list::mine)).routes(routes!(list::of_all))
+}

@@ -3,7 +3,7 @@
 use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::{Id, Purpose, TokenHash};
 
-use super::{network, sql};
+use super::{network, rate, sql};
 use crate::app::App;
 use crate::audit::{Act, Origin};
 use crate::ids::UserId;
@@ -102,6 +102,9 @@ fn row(act: &Act, user: Option<UserId>, reason: Reason) -> sql::Note<'_> {
 pub async fn note(app: &App, origin: &Origin, user: Option<UserId>, reason: Reason) -> Result<(), DbError> {
     let act = origin.clone().act(app.clock.now());
     count(reason);
+    if reason != Reason::Success && app.attempts.rate.count(act.at) {
+        tracing::warn!(failures = rate::MANY, "many sign-ins fail: somebody may be trying many accounts");
+    }
     sql::note_alone(&app.db, &row(&act, user, reason)).await
 }
 

@@ -11,8 +11,9 @@ use super::record::{Reason, note};
 use super::sql;
 use super::target::{BucketId, Target};
 use crate::app::App;
-use crate::audit::Origin;
+use crate::audit::{self, Act, Event, Origin};
 use crate::http::storage_problem;
+use crate::ids::UserId;
 
 /// The right to verify one password.
 ///
@@ -135,4 +136,16 @@ impl Reservation {
 pub fn reopen(tx: &mut WriteTx<'_>, target: &Target) -> Result<bool, DbError> {
     let everybody = target.everybody();
     sql::clear(tx, &everybody, &everybody)
+}
+
+/// Lifts the lock-out of an account, because an operator says so. Whether there was one.
+///
+/// # Errors
+/// What the database says.
+pub fn unlock(tx: &mut WriteTx<'_>, act: &Act, user: UserId, target: &Target) -> Result<bool, DbError> {
+    let reopened = reopen(tx, target)?;
+    if reopened {
+        audit::record(tx, act, &Event::Unlocked { user })?;
+    }
+    Ok(reopened)
 }

@@ -1,4 +1,4 @@
-//! Every statement on `lockouts` and `login_attempts`.
+//! Every statement on `lockouts`, `login_attempts`, `known_devices` and `failure_alerts`.
 
 use gatepost_db::{Db, DbError, ReadTx, Row, WriteTx, params, statements};
 use gatepost_kernel::{Timestamp, TokenHash};
@@ -8,6 +8,12 @@ use super::lockout::{Bucket, CEILING, DEVICE_CEILING, Kind, MEMORY};
 use super::record::{AttemptId, Reason};
 use super::target::{BucketId, EVERYBODY};
 use crate::ids::UserId;
+
+macro_rules! attempt_columns {
+    () => {
+        "id, user_id, reason, address, user_agent, attempts, first_at, last_at"
+    };
+}
 
 statements! {
     /// Counts the attempt as failed before anybody knows how it ends: of any number of racing ones, only as many pass as
@@ -21,7 +27,7 @@ statements! {
             CASE lockouts.failures WHEN 4 THEN 1 WHEN 5 THEN 2 WHEN 6 THEN 4 WHEN 7 THEN 8 WHEN 8 THEN 16 \
             WHEN 9 THEN 32 WHEN 10 THEN 64 WHEN 11 THEN 128 WHEN 12 THEN 256 WHEN 13 THEN 512 \
             ELSE CASE WHEN lockouts.failures < 4 THEN 0 ELSE 900 END END END, \
-        delayed_at = CASE WHEN lockouts.last_at > ?5 AND lockouts.failures >= 4 THEN ?4 ELSE lockouts.delayed_at END, \
+        delayed_at = CASE WHEN excluded.user_id IS NOT NULL AND lockouts.last_at > ?5 AND lockouts.failures >= 4 THEN ?4 ELSE lockouts.delayed_at END, \
         last_at = ?4 \
         WHERE lockouts.blocked_until <= ?4 AND lockouts.failures < ?6 \
         RETURNING failures";
@@ -42,6 +48,26 @@ statements! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?8) \
         ON CONFLICT (key) DO UPDATE SET attempts = login_attempts.attempts + 1, last_at = ?8, address = excluded.address \
         RETURNING attempts";
+    DELAYED = "SELECT account, device, user_id, failures, delayed_at FROM lockouts \
+        WHERE delayed_at IS NOT NULL ORDER BY delayed_at LIMIT 100";
+    /// Unless somebody failed once more meanwhile: then there will be another look.
+    SAID = "UPDATE lockouts SET delayed_at = NULL WHERE account = ?1 AND device = ?2 AND delayed_at = ?3";
+    /// At most once a day for an account, and only for one that is there.
+    ALERT = "INSERT INTO failure_alerts (user_id, at, answered) SELECT id, ?2, FALSE FROM users \
+        WHERE id = ?1 AND deleted_at IS NULL \
+        ON CONFLICT (user_id) DO UPDATE SET at = ?2, answered = FALSE WHERE failure_alerts.at <= ?3 RETURNING at";
+    UNANSWERED = "SELECT user_id, at FROM failure_alerts WHERE NOT answered ORDER BY user_id LIMIT ?1";
+    ANSWER = "UPDATE failure_alerts SET answered = TRUE WHERE user_id = ?1 AND NOT answered";
+    DEVICE_SEEN = "SELECT seen_at FROM known_devices WHERE user_id = ?1 AND mark = ?2";
+    HAS_DEVICES = "SELECT EXISTS (SELECT 1 FROM known_devices WHERE user_id = ?1)";
+    SEE_DEVICE = "INSERT INTO known_devices (user_id, mark, seen_at) VALUES (?1, ?2, ?3) \
+        ON CONFLICT (user_id, mark) DO UPDATE SET seen_at = excluded.seen_at";
+    CROP_DEVICES = "DELETE FROM known_devices WHERE user_id = ?1 AND mark NOT IN \
+        (SELECT k.mark FROM known_devices k WHERE k.user_id = ?1 ORDER BY k.seen_at DESC, k.mark LIMIT ?2)";
+    OF_USER = concat!("SELECT ", attempt_columns!(), " FROM login_attempts WHERE user_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+    OF_ALL = concat!("SELECT ", attempt_columns!(), " FROM login_attempts WHERE id < ?1 AND (user_id = ?2 OR ?2 IS NULL) \
+        AND (network = ?3 OR ?3 IS NULL) AND ((reason = 'success') = ?4 OR ?4 IS NULL) \
+        AND last_at >= ?5 AND first_at < ?6 ORDER BY id DESC LIMIT ?7");
     FORGET_LOCKOUTS = "DELETE FROM lockouts WHERE (account, device) IN (SELECT account, device FROM lockouts \
         WHERE last_at <= ?1 AND (failures = 0 OR (device = ?2 AND failures < ?3) OR (device <> ?2 AND last_at <= ?4)) \
         LIMIT 1000)";
@@ -52,9 +78,9 @@ statements! {
     FORGET_ATTEMPTS = "DELETE FROM login_attempts WHERE id IN \
         (SELECT id FROM login_attempts WHERE last_at <= ?1 LIMIT 1000)";
     COUNT_ATTEMPTS = "SELECT count(*) FROM login_attempts";
-    /// Those without an account first, then those that nothing was verified for, and of each the oldest.
-    CROP_ATTEMPTS = "DELETE FROM login_attempts WHERE id IN (SELECT id FROM login_attempts \
-        ORDER BY CASE WHEN user_id IS NULL THEN 0 WHEN reason = 'locked' THEN 1 ELSE 2 END, id LIMIT ?1)";
+    CROP_STRANGERS = "DELETE FROM login_attempts WHERE id IN \
+        (SELECT id FROM login_attempts WHERE user_id IS NULL ORDER BY id LIMIT ?1)";
+    CROP_OLDEST = "DELETE FROM login_attempts WHERE id IN (SELECT id FROM login_attempts ORDER BY id LIMIT ?1)";
 }
 
 /// How many failures in a row that makes, this one included, or `None` when the attempt is refused.
@@ -156,6 +182,133 @@ pub(super) fn count_attempts(tx: &mut ReadTx<'_>) -> Result<i64, DbError> {
     tx.query_one(&COUNT_ATTEMPTS, &[], |row| row.get(0))
 }
 
-pub(super) fn crop_attempts(tx: &mut WriteTx<'_>, rows: i64) -> Result<u64, DbError> {
-    tx.execute(&CROP_ATTEMPTS, &params![rows])
+/// Deletes so many: those without an account first, and of each the oldest. Both orders are those of an index.
+pub(super) fn crop_attempts(tx: &mut WriteTx<'_>, rows: i64) -> Result<(), DbError> {
+    let strangers = i64::try_from(tx.execute(&CROP_STRANGERS, &params![rows])?).unwrap_or(rows);
+    if strangers < rows {
+        tx.execute(&CROP_OLDEST, &params![rows - strangers])?;
+    }
+    Ok(())
+}
+
+/// A bucket of an account whose next attempt had to wait, and nobody has said so.
+pub(super) struct Delayed {
+    pub(super) account: TokenHash,
+    pub(super) device: TokenHash,
+    pub(super) user: Option<UserId>,
+    pub(super) failures: i64,
+    pub(super) delayed_at: Timestamp,
+}
+
+pub(super) fn delayed(tx: &mut ReadTx<'_>) -> Result<Vec<Delayed>, DbError> {
+    tx.query_all(&DELAYED, &[], |row| {
+        Ok(Delayed {
+            account: row.get(0)?,
+            device: row.get(1)?,
+            user: row.get(2)?,
+            failures: row.get(3)?,
+            delayed_at: row.get(4)?,
+        })
+    })
+}
+
+pub(super) fn said(tx: &mut WriteTx<'_>, delayed: &Delayed) -> Result<(), DbError> {
+    tx.execute(&SAID, &params![delayed.account, delayed.device, delayed.delayed_at]).map(|_| ())
+}
+
+/// Whether this is the first one since `before`.
+pub(super) fn alert(
+    tx: &mut WriteTx<'_>,
+    user: UserId,
+    now: Timestamp,
+    before: Timestamp,
+) -> Result<bool, DbError> {
+    Ok(tx.query_opt(&ALERT, &params![user, now, before], |row| row.get::<i64>(0))?.is_some())
+}
+
+pub(super) fn unanswered(tx: &mut ReadTx<'_>, rows: i64) -> Result<Vec<(UserId, Timestamp)>, DbError> {
+    tx.query_all(&UNANSWERED, &params![rows], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+pub(super) fn answer(tx: &mut WriteTx<'_>, user: UserId) -> Result<bool, DbError> {
+    Ok(tx.execute(&ANSWER, &params![user])? == 1)
+}
+
+pub(super) fn device_seen(
+    tx: &mut ReadTx<'_>,
+    user: UserId,
+    mark: &TokenHash,
+) -> Result<Option<Timestamp>, DbError> {
+    tx.query_opt(&DEVICE_SEEN, &params![user, mark], |row| row.get(0))
+}
+
+pub(super) fn has_devices(tx: &mut ReadTx<'_>, user: UserId) -> Result<bool, DbError> {
+    tx.query_one(&HAS_DEVICES, &params![user], |row| row.get(0))
+}
+
+pub(super) fn see_device(
+    tx: &mut WriteTx<'_>,
+    user: UserId,
+    mark: &TokenHash,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    tx.execute(&SEE_DEVICE, &params![user, mark, now]).map(|_| ())
+}
+
+pub(super) fn crop_devices(tx: &mut WriteTx<'_>, user: UserId, keep: i64) -> Result<(), DbError> {
+    tx.execute(&CROP_DEVICES, &params![user, keep]).map(|_| ())
+}
+
+/// A row of `login_attempts`, as it is read.
+pub(super) struct AttemptRow {
+    pub(super) id: AttemptId,
+    pub(super) user: Option<UserId>,
+    pub(super) reason: String,
+    pub(super) address: Option<String>,
+    pub(super) user_agent: Option<String>,
+    pub(super) attempts: i64,
+    pub(super) first_at: Timestamp,
+    pub(super) last_at: Timestamp,
+}
+
+fn attempt_from_row(row: &Row<'_>) -> Result<AttemptRow, DbError> {
+    Ok(AttemptRow {
+        id: row.get(0)?,
+        user: row.get(1)?,
+        reason: row.get(2)?,
+        address: row.get(3)?,
+        user_agent: row.get(4)?,
+        attempts: row.get(5)?,
+        first_at: row.get(6)?,
+        last_at: row.get(7)?,
+    })
+}
+
+pub(super) fn of_user(
+    tx: &mut ReadTx<'_>,
+    user: UserId,
+    before: AttemptId,
+    rows: i64,
+) -> Result<Vec<AttemptRow>, DbError> {
+    tx.query_all(&OF_USER, &params![user, before, rows], attempt_from_row)
+}
+
+/// Which attempts are wanted; what is `None` does not matter.
+#[derive(Clone)]
+pub(super) struct Filter {
+    pub(super) user: Option<UserId>,
+    pub(super) network: Option<String>,
+    pub(super) success: Option<bool>,
+    pub(super) from: Timestamp,
+    pub(super) to: Timestamp,
+}
+
+pub(super) fn of_all(
+    tx: &mut ReadTx<'_>,
+    filter: &Filter,
+    before: AttemptId,
+    rows: i64,
+) -> Result<Vec<AttemptRow>, DbError> {
+    let Filter { user, network, success, from, to } = filter;
+    tx.query_all(&OF_ALL, &params![before, user, network, success, from, to, rows], attempt_from_row)
 }

@@ -1,10 +1,13 @@
 //! Whose password is tried, and from which device.
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use gatepost_kernel::{Random, Secret, Timestamp, TokenHash};
 
 use super::device_cookie::{DeviceCookie, DeviceNonce};
 use super::lockout::Kind;
+use super::rate::FailureRate;
 use crate::accounts::{Email, LoginIdentifier, User};
 use crate::ids::UserId;
 use crate::keys::ServerKey;
@@ -15,6 +18,7 @@ pub struct Attempts {
     pub(super) names: hmac::Key,
     pub(super) cookies: hmac::Key,
     pub(super) random: Random,
+    pub(super) rate: Arc<FailureRate>,
 }
 
 /// An account, or a name that nobody has, as the lock-out knows it.
@@ -75,7 +79,7 @@ impl Attempts {
     /// Keys for the names of accounts and for device cookies, derived apart.
     pub fn new(names: ServerKey, cookies: ServerKey, random: Random) -> Self {
         let key = |key: ServerKey| hmac::Key::new(hmac::HMAC_SHA256, key.into_bytes().expose());
-        Self { names: key(names), cookies: key(cookies), random }
+        Self { names: key(names), cookies: key(cookies), random, rate: Arc::default() }
     }
 
     /// The target of an attempt on an account, by a browser that sent this device cookie.

@@ -1,5 +1,13 @@
 //! Lock-out and login attempts, from outside.
 
+#[path = "tests/alerts.rs"]
+mod alerts;
+#[path = "tests/bounded.rs"]
+mod bounded;
+#[path = "tests/devices.rs"]
+mod devices;
+#[path = "tests/list.rs"]
+mod list;
 #[path = "tests/lockout.rs"]
 mod lockout;
 #[path = "tests/model.rs"]

@@ -95,7 +95,7 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
     let act = origin.act(app.clock.now());
     let drawn = app.mint.draw(device);
     let device_cookie = app.attempts.device_cookie(user, act.at);
-    let (mint, identities) = (app.mint.clone(), app.identities.clone());
+    let (mint, identities, outbox) = (app.mint.clone(), app.identities.clone(), app.outbox.clone());
     let signed_in = app
         .db
         .write(move |tx| {
@@ -110,7 +110,7 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
                 }
             };
             reservation.succeeded(tx)?;
-            attempts::note_in(tx, &act, Some(user), Reason::Success)?;
+            attempts::arrived(tx, &outbox, &act, &current, reservation.target())?;
             if let Some(better) = &verdict.rehash {
                 passwords::upgrade(tx, &act, user, &stored, better)?;
             }

@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 
 use super::enroll::{Enrolment, NewAccount, enroll};
 use super::setup_link::admit;
-use crate::accounts::{Patch, ProfileInput};
+use crate::accounts::{self, Patch, ProfileInput};
 use crate::app::App;
+use crate::attempts;
 use crate::audit::Origin;
 use crate::recovery::{Desk, DrawnLink};
 use crate::sessions::{Device, Proof};
@@ -91,12 +92,15 @@ pub(super) async fn handler(
     let act = origin.act(app.clock.now());
     let (mint, drawn) = (app.mint.clone(), app.mint.draw(Device::default()));
     let (desk, link) = (Desk::of(&app), DrawnLink::draw(&app.random));
+    let (known, outbox) = (app.attempts.clone(), app.outbox.clone());
     let signed_in = app
         .db
         .write(move |tx| {
             let user = enroll(tx, &act, enrolment.clone())?;
             desk.send_verification(tx, &act, &user, &link)?;
-            admit(tx, &mint, &act, (&user, Proof::NewAccount), &drawn)
+            let admitted = admit(tx, &mint, &act, (&user, Proof::NewAccount), &drawn)?;
+            attempts::welcome(tx, (&known, &outbox), &act, &user)?;
+            Ok::<_, accounts::Error>(admitted)
         })
         .await?;
     let (grant, user) = signed_in;

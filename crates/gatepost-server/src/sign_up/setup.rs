@@ -12,6 +12,7 @@ use super::enroll::{Enrolment, NewAccount, enroll};
 use super::setup_link::{admit, consume, has_owner, hash_of, is_live};
 use crate::accounts::{self, Patch, ProfileInput};
 use crate::app::App;
+use crate::attempts;
 use crate::audit::Origin;
 use crate::http::storage_problem;
 use crate::sessions::{Device, Proof};
@@ -97,6 +98,7 @@ pub(super) async fn handler(
 
     let act = origin.act(app.clock.now());
     let (mint, drawn) = (app.mint.clone(), app.mint.draw(Device::default()));
+    let (known, outbox) = (app.attempts.clone(), app.outbox.clone());
     let (grant, user) = app
         .db
         .write(move |tx| {
@@ -107,7 +109,9 @@ pub(super) async fn handler(
                 return Err(Error::LinkSpent);
             }
             let user = enroll(tx, &act, enrolment.clone())?;
-            Ok(admit(tx, &mint, &act, (&user, Proof::SetupLink), &drawn)?)
+            let admitted = admit(tx, &mint, &act, (&user, Proof::SetupLink), &drawn)?;
+            attempts::welcome(tx, (&known, &outbox), &act, &user)?;
+            Ok::<_, Error>(admitted)
         })
         .await?;
     Ok((StatusCode::CREATED, Json(AuthResponse::of(&app.mint, &grant, &user)?)))

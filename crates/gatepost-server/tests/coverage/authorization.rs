@@ -42,6 +42,7 @@ const MATRIX: &[(&str, [u16; 8])] = &[
     ("api_keys_create",          [401, 201, 201, 201, 401, 401, 401, 403]),
     ("api_keys_list",            [401, 200, 200, 200, 401, 401, 401, 403]),
     ("api_keys_revoke",          [401, 204, 404, 404, 401, 401, 401, 403]),
+    ("admin_login_attempts",     [401, 403, 403, 200, 401, 401, 401, 403]),
     ("auth_forgot_password",     [202, 202, 202, 202, 202, 202, 202, 202]),
     ("auth_login",               [200, 200, 200, 200, 200, 200, 200, 200]),
     // Whoever holds a token that we signed may end its session, also when it has ended already.
@@ -67,6 +68,7 @@ const MATRIX: &[(&str, [u16; 8])] = &[
     // The only administrator may not leave.
     ("users_me_delete",          [401, 204, 204, 409, 401, 401, 401, 403]),
     ("users_me_get",             [401, 200, 200, 200, 401, 401, 401, 200]),
+    ("users_me_login_attempts",  [401, 200, 200, 200, 401, 401, 401, 403]),
     ("users_me_update",          [401, 200, 200, 200, 401, 401, 401, 403]),
 ];
 
@@ -165,8 +167,15 @@ impl Cell<'_> {
         let name = format!("new-{unused}");
         match operation.id {
             "auth_login" => request.json(&json!({ "identifier": owner.email, "password": PASSWORD })),
-            "api_keys_list" | "api_keys_revoke" | "auth_logout" | "jwks_get" | "users_get"
-            | "users_me_delete" | "users_me_get" => request,
+            "api_keys_list"
+            | "api_keys_revoke"
+            | "auth_logout"
+            | "jwks_get"
+            | "users_get"
+            | "users_me_delete"
+            | "users_me_get"
+            | "users_me_login_attempts"
+            | "admin_login_attempts" => request,
             "auth_refresh" => request.json(&json!({ "refresh_token": owner.refresh_token })),
             "auth_register" => request.json(
                 &json!({ "email": format!("{name}@example.com"), "password": PASSWORD, "username": name }),

@@ -9,6 +9,7 @@ use crate::api::{Api, Example, Operation, assert_fits};
 /// no administrator.
 const REFUSED: &[(&str, u16, &str)] = &[
     ("admin_audit_log", 403, "forbidden"),
+    ("admin_login_attempts", 403, "forbidden"),
     ("auth_refresh", 401, "invalid_refresh_token"),
     ("auth_reset_password", 400, "invalid_token"),
     ("auth_verify_email", 400, "invalid_token"),
