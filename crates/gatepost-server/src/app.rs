@@ -17,6 +17,7 @@ use crate::limits::{Limits, NotARedisUrl};
 use crate::outbox::Outbox;
 use crate::passwords::{Hasher, HasherSettings, Pepper, PepperIdError, Peppers};
 use crate::recovery::Requests;
+use crate::second_factor::Factors;
 use crate::sessions::{Identities, Mint, Places, PlacesError, Policy, SessionLimits, Settings};
 
 /// A running application. Cloning shares it.
@@ -41,6 +42,8 @@ pub struct Parts {
     pub keys: KeyRing,
     /// How long they live.
     pub schedule: Schedule,
+    /// Keys and limits of second factors.
+    pub second_factor: Factors,
     /// Where mails are put.
     pub outbox: Outbox,
     /// Wakes whoever answers requests for links.
@@ -178,6 +181,7 @@ impl App {
             master.derive("gatepost device cookies"),
             random.clone(),
         );
+        let second_factor = Factors::new(&master, config.second_factor.totp_window, outbox.clone());
         let parts = Parts {
             config,
             issuer,
@@ -187,6 +191,7 @@ impl App {
             hasher,
             keys,
             schedule,
+            second_factor,
             outbox,
             mail_requests: Requests::default(),
             chain,

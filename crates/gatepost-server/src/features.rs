@@ -36,6 +36,7 @@ pub static FEATURES: &[Feature] = features! {
     access    owns ["user_roles"]
     sessions  owns ["sessions", "refresh_families"]
     attempts  owns ["lockouts", "login_attempts", "known_devices", "failure_alerts"]
+    second_factor owns ["pending_totp", "totp_credentials", "recovery_codes", "second_factor_attempts", "second_factor_challenges"]
     api_keys  owns ["api_keys"]
     sign_in   owns []
     recovery  owns ["mail_links", "mail_requests"]
@@ -51,6 +52,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(crate::sign_in::routes())
         .merge(crate::sessions::routes())
         .merge(crate::attempts::routes())
+        .merge(crate::second_factor::routes())
         .merge(crate::accounts::routes())
         .merge(crate::access::routes())
         .merge(crate::api_keys::routes())
@@ -89,5 +91,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(14, "recovery", "0014_recovery"),
         migration!(15, "audit_chain", "0015_audit_chain"),
         migration!(16, "devices", "0016_devices"),
+        migration!(17, "second_factor", "0017_second_factor"),
     ],
 };

@@ -9,7 +9,7 @@ use gatepost_db::DbError;
 use crate::app::App;
 use crate::audit::{Anchor, AnchorError, PurgeError};
 use crate::outbox::Courier;
-use crate::{accounts, api_keys, attempts, audit, keys, outbox, recovery, sessions};
+use crate::{accounts, api_keys, attempts, audit, keys, outbox, recovery, second_factor, sessions};
 
 /// How soon this node knows what another one, or a command beside it, did to the keys.
 const WATCH_KEYS: Duration = Duration::from_secs(1);
@@ -108,6 +108,7 @@ pub async fn run(app: App, courier: Courier) {
 pub async fn forget(app: &App) -> Result<(), DbError> {
     let now = app.clock.now();
     app.db.write(move |tx| accounts::purge(tx, now)).await?;
+    app.db.write(move |tx| second_factor::purge(tx, now)).await?;
     // In portions, so that no sign-in waits for a large one.
     while app.db.write(move |tx| sessions::purge(tx, now)).await? > 0 {}
     while app.db.write(move |tx| api_keys::purge(tx, now)).await? > 0 {}

@@ -33,6 +33,7 @@ pub mod limits;
 pub mod outbox;
 pub mod passwords;
 pub mod recovery;
+pub mod second_factor;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_up;

@@ -18,6 +18,8 @@ mod limits;
 mod outbox;
 #[path = "../src/recovery/tests.rs"]
 mod recovery;
+#[path = "../src/second_factor/tests.rs"]
+mod second_factor;
 #[path = "../src/sessions/tests.rs"]
 mod sessions;
 #[path = "../src/sign_in/tests.rs"]

@@ -86,6 +86,15 @@ impl Secrets {
                         ("token", Some(text)) => self.note("token", text),
                         // Elsewhere a `key` is the id of one.
                         ("key", Some(text)) if text.starts_with("gpk_") => self.note("API key", text),
+                        ("challenge", Some(text)) => self.note("challenge", text),
+                        ("secret", Some(text)) => self.note("secret of an authenticator", text),
+                        ("recovery_codes", None) => {
+                            let codes = member.as_array().into_iter().flatten();
+                            codes.filter_map(|code| code.as_str()).for_each(|code| {
+                                self.note("recovery code", code);
+                                self.note("recovery code", &code.replace('-', ""));
+                            });
+                        }
                         _ => self.note_in(member),
                     }
                 }

@@ -22,6 +22,7 @@
 )]
 
 mod app;
+mod authenticator;
 mod canary;
 mod client;
 mod clock;
@@ -30,6 +31,7 @@ mod persona;
 mod redis;
 
 pub use app::{Node, Setup, TestApp, master_key};
+pub use authenticator::{Authenticator, Enrolled};
 pub use client::{Answer, Call};
 pub use clock::ManualClock;
 pub use gatepost_db::testing::Engine;

@@ -34,7 +34,12 @@ impl Persona {
     /// Reads an `AuthResponse`.
     #[track_caller]
     pub fn of(answer: &Answer) -> Self {
-        let body = answer.json();
+        Self::of_json(&answer.json())
+    }
+
+    /// Reads an `AuthResponse` that stands in another body.
+    #[track_caller]
+    pub fn of_json(body: &Value) -> Self {
         let text =
             |value: &Value| value.as_str().unwrap_or_else(|| panic!("no AuthResponse: {body}")).to_owned();
         Self {

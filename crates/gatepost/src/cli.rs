@@ -192,6 +192,12 @@ pub(crate) enum User {
         /// An address, a username or an id
         who: String,
     },
+    /// Take the second factor of somebody who has lost it, end all their sessions and tell them by mail. Be sure who asks
+    #[command(name = "reset-2fa", after_help = "Example:\n  gatepost user reset-2fa ada@example.com")]
+    ResetSecondFactor {
+        /// An address, a username or an id
+        who: String,
+    },
     /// Give an account a new password and end all its sessions
     #[command(after_help = "Example:\n  gatepost user set-password ada --password-stdin < password.txt")]
     SetPassword {

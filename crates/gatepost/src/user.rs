@@ -6,7 +6,7 @@ use gatepost_server::access;
 use gatepost_server::accounts::{self, LoginIdentifier, User, UserBody};
 use gatepost_server::config::Config;
 use gatepost_server::http::Rights;
-use gatepost_server::{attempts, sessions, sign_in};
+use gatepost_server::{attempts, second_factor, sessions, sign_in};
 
 use crate::cli::User as Command;
 use crate::context::beside;
@@ -26,6 +26,7 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
         | Command::Show { .. }
         | Command::Disable { .. }
         | Command::Enable { .. }
+        | Command::ResetSecondFactor { .. }
         | Command::ApiKeys { .. }
         | Command::RevokeSessions { .. }
         | Command::Unlock { .. } => None,
@@ -51,6 +52,7 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
             }
         }
         (Command::Enable { who }, _) => switch(&app, &who, true).await,
+        (Command::ResetSecondFactor { who }, _) => reset_second_factor(&app, &who).await,
         (Command::RevokeSessions { who }, _) => revoke_sessions(&app, &who).await,
         (Command::Unlock { who }, _) => unlock(&app, &who).await,
         (Command::CreateAdmin { .. } | Command::SetPassword { .. }, None) => Ok(()),
@@ -139,6 +141,17 @@ async fn unlock(app: &App, who: &str) -> Result<(), Failure> {
     match was_locked {
         true => output::line(format_args!("{} may try again at once", user.email)),
         false => output::line(format_args!("{} was not locked out; nothing was changed", user.email)),
+    }
+}
+
+async fn reset_second_factor(app: &App, who: &str) -> Result<(), Failure> {
+    let (user, _) = find(app, who).await?;
+    match second_factor::reset(app, &user).await? {
+        true => output::line(format_args!(
+            "{} has no second factor any more; all sessions have ended, and a mail says so",
+            user.email
+        )),
+        false => output::line(format_args!("{} had no second factor; all sessions have ended", user.email)),
     }
 }
 

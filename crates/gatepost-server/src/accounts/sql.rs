@@ -50,7 +50,7 @@ statements! {
         "UPDATE users SET auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?2 ",
         "WHERE id = ?1 RETURNING ", user_columns!(""));
     SET_TWO_FACTOR = concat!(
-        "UPDATE users SET two_factor_enabled = ?2, auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?3 ",
+        "UPDATE users SET two_factor_enabled = ?2, auth_epoch = auth_epoch + CASE WHEN ?2 THEN 1 ELSE 0 END, version = version + 1, updated_at = ?3 ",
         "WHERE id = ?1 RETURNING ", user_columns!(""));
     VERIFY_EMAIL = concat!(
         "UPDATE users SET email_verified = TRUE, version = version + 1, updated_at = ?2 ",

@@ -50,8 +50,8 @@ pub fn set_active(tx: &mut WriteTx<'_>, act: &Act, id: UserId, active: bool) -> 
     Ok(())
 }
 
-/// Notes whether sign-ins need a second factor from now on, and ends every session that began without one. Returns the
-/// account as it is then.
+/// Notes whether sign-ins need a second factor from now on. Switching it on ends every session, because all of them began
+/// without one; whoever switches it off says which sessions end. Returns the account as it is then.
 ///
 /// # Errors
 /// What the database says.

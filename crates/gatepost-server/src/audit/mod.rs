@@ -218,6 +218,11 @@ pub enum Event {
         /// Whom.
         user: UserId,
     },
+    /// An authenticator was shown its secret; it has yet to show a code.
+    SecondFactorEnrolmentBegun {
+        /// Whose.
+        user: UserId,
+    },
     /// A second factor was enrolled and proven.
     SecondFactorEnabled {
         /// Whose.
@@ -348,6 +353,9 @@ impl Event {
             }
             Self::InvitationAccepted { user } => ("invitation_accepted", Some(*user), json!({})),
             Self::UserApproved { user } => ("user_approved", Some(*user), json!({})),
+            Self::SecondFactorEnrolmentBegun { user } => {
+                ("second_factor_enrolment_begun", Some(*user), json!({}))
+            }
             Self::SecondFactorEnabled { user } => ("second_factor_enabled", Some(*user), json!({})),
             Self::SecondFactorDisabled { user, by } => {
                 ("second_factor_disabled", Some(*user), json!({ "by": by }))

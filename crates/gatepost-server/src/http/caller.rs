@@ -69,7 +69,7 @@ impl Caller {
         };
         match shown {
             Some(shown) if now.since(shown) <= FRESH => Ok(()),
-            Some(_) | None => Err(Problem::step_up_required(FRESH_SECONDS)),
+            Some(_) | None => Err(step_up_required()),
         }
     }
 
@@ -163,6 +163,11 @@ impl FromRequestParts<App> for NotByApiKey {
             Some(Credential::AccessToken(_)) | None => Ok(Self),
         }
     }
+}
+
+/// 401 for a session whose last proof is too old, or is not the one that the account has.
+pub(crate) fn step_up_required() -> Problem {
+    Problem::step_up_required(FRESH_SECONDS)
 }
 
 /// How long a proof counts as fresh.

@@ -38,6 +38,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use caller::step_up_required;
 pub use caller::{Caller, NotByApiKey, Rights};
 pub use client_address::{ClientAddress, ForwardedHeader, TrustedProxies};
 pub use cookies::{CookieJar, CookieName, Cookies};
@@ -56,5 +57,5 @@ pub use request_log::SignedInUser;
 pub use router::{openapi, router};
 pub use security_headers::PageNonce;
 pub use serve::{ServeOptions, ServeOutcome, serve};
-pub(crate) use session_cookies::{forget_session, session_cookies};
+pub(crate) use session_cookies::{SetCookies, forget_session, session_cookies};
 pub use storage::{storage_oauth_error, storage_problem};

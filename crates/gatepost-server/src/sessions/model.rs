@@ -22,6 +22,8 @@ pub enum Proof {
     NewAccount,
     /// The one-time link for the first owner.
     SetupLink,
+    /// A session of the account that was confirmed, and fresh, in this very transaction.
+    Session,
 }
 
 impl Proof {
@@ -31,6 +33,7 @@ impl Proof {
             Self::Password { .. } => "password",
             Self::NewAccount => "registration",
             Self::SetupLink => "setup_link",
+            Self::Session => "session",
         }
     }
 }
@@ -109,7 +112,7 @@ impl Assurance {
         let Evidence { proof, second } = evidence;
         let current = match proof {
             Proof::Password { epoch } => epoch == user.auth_epoch,
-            Proof::NewAccount | Proof::SetupLink => true,
+            Proof::NewAccount | Proof::SetupLink | Proof::Session => true,
         };
         if !user.is_active || user.deleted_at.is_some() || !current {
             return Err(NotAssured::Refused);

@@ -102,6 +102,8 @@ statements! {
     END_SESSIONS = "UPDATE sessions SET ended_at = ?4, end_reason = ?3, version = version + 1 \
         WHERE user_id = ?1 AND id <> ?2 AND ended_at IS NULL AND absolute_until > ?4 \
         AND auth_epoch = (SELECT u.auth_epoch FROM users u WHERE u.id = user_id)";
+    PROVE = "UPDATE sessions SET proven_at = ?2, second_factor_at = CASE WHEN ?3 THEN ?2 ELSE second_factor_at END, \
+        version = version + 1 WHERE id = ?1";
     STILL_LIVES = "SELECT EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id \
         WHERE s.id = ?1 AND s.ended_at IS NULL AND u.auth_epoch = s.auth_epoch AND u.is_active AND NOT u.awaiting_approval AND u.deleted_at IS NULL)";
     PURGE = "DELETE FROM sessions WHERE id IN \
@@ -360,6 +362,16 @@ pub(super) fn renew_cookie(
     cookie: &TokenHash,
 ) -> Result<bool, DbError> {
     Ok(tx.execute(&RENEW_COOKIE, &params![session, cookie])? == 1)
+}
+
+/// Notes a proof that was given in a session.
+pub(super) fn prove(
+    tx: &mut WriteTx<'_>,
+    session: SessionId,
+    second: bool,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    tx.execute(&PROVE, &params![session, now, second]).map(|_| ())
 }
 
 pub(super) fn still_lives(tx: &mut ReadTx<'_>, session: SessionId) -> Result<bool, DbError> {

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::accounts::{User, UserBody};
 use crate::app::App;
 use crate::attempts::DEVICE_LIFETIME;
-use crate::http::{CookieName, session_cookies};
+use crate::http::{CookieName, SetCookies, session_cookies};
 use crate::sessions::{Grant, Mint};
 
 /// Tokens and whose they are.
@@ -86,12 +86,25 @@ pub enum SignInResponse {
 /// # Errors
 /// 500 when tokens cannot be signed.
 pub fn signed_in(app: &App, grant: &Grant, user: &User) -> ApiResult<Response> {
+    let (cookies, body) = parts(app, grant, user)?;
+    Ok((cookies, Json(body)).into_response())
+}
+
+/// The cookies and the body of an answer that holds more besides.
+///
+/// # Errors
+/// 500 when tokens cannot be signed.
+pub(super) fn parts(
+    app: &App,
+    grant: &Grant,
+    user: &User,
+) -> ApiResult<(Option<SetCookies>, SignInResponse)> {
     Ok(match app.mint.cookie(grant) {
-        None => Json(AuthResponse::of(&app.mint, grant, user)?).into_response(),
+        None => (None, SignInResponse::Tokens(AuthResponse::of(&app.mint, grant, user)?)),
         Some(cookie) => {
             let user = UserBody::new(user, grant.rights());
             let body = BrowserResponse { user, expires_in: cookie.expires_in };
-            (session_cookies(app, &cookie), Json(body)).into_response()
+            (Some(session_cookies(app, &cookie)), SignInResponse::Browser(body))
         }
     })
 }

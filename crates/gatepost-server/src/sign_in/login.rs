@@ -14,6 +14,7 @@ use crate::accounts::DeviceName;
 use crate::app::App;
 use crate::audit::Origin;
 use crate::http::{CookieName, Cookies};
+use crate::second_factor::Sender;
 use crate::sessions::{Device, FIRST_PARTY, Wanted};
 
 /// Who wants in.
@@ -69,7 +70,7 @@ impl Request {
     request_body = Request,
     responses(
         (status = 200, body = SignInResponse),
-        (status = 401, body = Problem, description = "`invalid_credentials`: unknown, wrong or not allowed, all the same"),
+        (status = 401, body = Problem, description = "`invalid_credentials`: unknown, wrong or not allowed, all the same; `mfa_required`, with `challenge` and `methods`: go on with the second step"),
         (status = 403, body = Problem, description = "`csrf_rejected`: another site asks for a browser session"),
         (status = 422, body = Problem, description = "`validation_failed`"),
         (status = 429, body = Problem, description = "`too_many_attempts` or `rate_limited`: wait for `Retry-After` seconds"),
@@ -96,6 +97,7 @@ pub(super) async fn handler(
         device: Device { name: device.map(|name| name.as_str().to_owned()), wanted },
         device_cookie: cookies.get(CookieName::Device),
         client_id: FIRST_PARTY,
+        sender: Sender::from_headers(&headers, &app.cookies),
     };
     let done = sign_in(&app, origin, attempt).await?;
     let answer = signed_in(&app, &done.grant, &done.user)?;

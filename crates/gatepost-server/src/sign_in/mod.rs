@@ -10,11 +10,14 @@
 mod answer;
 mod change_password;
 mod client;
+mod confirm_totp;
 mod login;
 mod logout;
 mod password;
 mod refresh;
+mod second_factor;
 mod set_password;
+mod step_up;
 mod token;
 
 use gatepost_db::Statement;
@@ -37,6 +40,9 @@ pub static STATEMENTS: &[&Statement] = &[];
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(login::handler))
+        .routes(routes!(second_factor::handler))
+        .routes(routes!(confirm_totp::handler))
+        .routes(routes!(step_up::handler))
         .routes(routes!(refresh::handler))
         .routes(routes!(logout::handler))
         .routes(routes!(token::handler))

@@ -3,14 +3,16 @@
 use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::Secret;
 use gatepost_problem::{ApiResult, Check, OAuthCode, OAuthError, Problem, ProblemType};
+use http::header::SET_COOKIE;
 
 use crate::accounts::{self, LoginIdentifier, User};
 use crate::app::App;
 use crate::attempts::{self, Locked, Reason, Reservation};
 use crate::audit::{Act, Origin};
-use crate::http::{storage_oauth_error, storage_problem};
+use crate::http::{CookieJar, storage_oauth_error, storage_problem};
 use crate::outbox::{Letter, Mail};
 use crate::passwords::{self, Context, HashError, Password, PasswordHash};
+use crate::second_factor::{self, Challenge, DrawnChallenge, FirstStep, Sender};
 use crate::sessions::{self, Assurance, Device, Grant, NotAssured, Proof, SignIn};
 
 /// What a password sign-in needs.
@@ -25,6 +27,8 @@ pub(super) struct Attempt {
     pub(super) device_cookie: Option<Secret<String>>,
     /// Which application mediates.
     pub(super) client_id: &'static str,
+    /// Who sent the request: a second step must come from there, too.
+    pub(super) sender: Sender,
 }
 
 /// A session that was just opened, and for whom.
@@ -47,6 +51,9 @@ pub(super) enum Refusal {
     /// Too many attempts have failed, whoever made them.
     #[error("too many failed attempts")]
     TooManyAttempts(Locked),
+    /// The password is right, and the account has a second factor.
+    #[error("a second factor is needed")]
+    SecondFactor(Challenge, CookieJar),
     /// No hash could be computed.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -57,7 +64,7 @@ pub(super) enum Refusal {
 
 /// Checks the password and opens a session.
 pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Result<SignedIn, Refusal> {
-    let Attempt { identifier, password, device, device_cookie, client_id } = attempt;
+    let Attempt { identifier, password, device, device_cookie, client_id, sender } = attempt;
     let password = Password::parse(password).map_err(|_| Refusal::PasswordTooLong)?;
     let found = match LoginIdentifier::parse(&identifier) {
         Ok(name) => {
@@ -93,9 +100,11 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
 
     let (user, epoch) = (user.id, user.auth_epoch);
     let act = origin.act(app.clock.now());
-    let drawn = app.mint.draw(device);
+    let second_step = DrawnChallenge::draw(&sender, &app.random);
+    let drawn = app.mint.draw(device.clone());
     let device_cookie = app.attempts.device_cookie(user, act.at);
     let (mint, identities, outbox) = (app.mint.clone(), app.identities.clone(), app.outbox.clone());
+    let jar = app.cookies;
     let signed_in = app
         .db
         .write(move |tx| {
@@ -106,7 +115,12 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
                 Ok(assurance) => assurance,
                 Err(reason) => {
                     settle_refused(tx, &act, &reservation, reason)?;
-                    return Ok(Err(Refusal::from(reason)));
+                    if reason != NotAssured::SecondFactorRequired {
+                        return Ok(Err(Refusal::from(reason)));
+                    }
+                    let first = FirstStep { user: &current, client_id, device: &device };
+                    let challenge = second_factor::begin(tx, &second_step, &first, act.at)?;
+                    return Ok(Err(Refusal::SecondFactor(challenge, jar)));
                 }
             };
             reservation.succeeded(tx)?;
@@ -170,6 +184,15 @@ impl From<Refusal> for Problem {
             Refusal::InvalidCredentials => Self::new(ProblemType::InvalidCredentials),
             Refusal::TooManyAttempts(locked) => locked.into(),
             Refusal::PasswordTooLong => too_long("/password"),
+            Refusal::SecondFactor(challenge, jar) => {
+                let problem = Self::new(ProblemType::MfaRequired)
+                    .with("challenge", challenge.token())
+                    .with("methods", methods(&challenge));
+                match challenge.set_cookie(&jar) {
+                    Some(cookie) => problem.header(SET_COOKIE, cookie),
+                    None => problem,
+                }
+            }
             Refusal::Hash(error) => hash_problem(error),
             Refusal::Db(error) => storage_problem(error),
         }
@@ -186,6 +209,12 @@ impl From<Refusal> for OAuthError {
             Refusal::PasswordTooLong => {
                 Self::new(OAuthCode::InvalidRequest).description("A password has at most 1,024 bytes.")
             }
+            Refusal::SecondFactor(challenge, _) => Self::new(OAuthCode::MfaRequired)
+                .description(
+                    "The password is right. Show a second factor at /api/v1/auth/login/second-factor.",
+                )
+                .with("challenge", challenge.token())
+                .with("methods", methods(&challenge)),
             Refusal::Hash(HashError::Busy) => {
                 Self::new(OAuthCode::TemporarilyUnavailable).retry_after(BUSY_SECONDS).cause(HashError::Busy)
             }
@@ -193,6 +222,11 @@ impl From<Refusal> for OAuthError {
             Refusal::Db(error) => storage_oauth_error(error),
         }
     }
+}
+
+/// The names of the factors that can answer a challenge.
+fn methods(challenge: &Challenge) -> Vec<&'static str> {
+    challenge.methods.iter().map(|method| method.name()).collect()
 }
 
 /// When the hashing queue is full: long enough for it to empty.

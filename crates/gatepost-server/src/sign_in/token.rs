@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::audit::Origin;
 use crate::http::{ClientAddress, CookieName, storage_oauth_error};
 use crate::limits::{self, Limit};
+use crate::second_factor::Sender;
 use crate::sessions::{Device, ExchangeError, Grant, exchange};
 
 /// The longest `scope` that is looked at.
@@ -84,7 +85,7 @@ pub(super) struct TokenResponse {
     request_body(content = Request, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = TokenResponse),
-        (status = 400, body = OAuthError, description = "`invalid_request`, `invalid_grant`, `invalid_scope` or `unsupported_grant_type`"),
+        (status = 400, body = OAuthError, description = "`invalid_request`, `invalid_grant`, `invalid_scope`, `unsupported_grant_type`, or `mfa_required` with `challenge` and `methods`"),
         (status = 401, body = OAuthError, description = "`invalid_client`"),
         (status = 429, body = OAuthError, description = "`temporarily_unavailable`: too many attempts or too many requests, wait for `Retry-After` seconds"),
         (status = 503, body = OAuthError, description = "`temporarily_unavailable`"),
@@ -114,6 +115,7 @@ pub(super) async fn handler(
                 device: Device::default(),
                 device_cookie: app.cookies.get(&headers, CookieName::Device),
                 client_id,
+                sender: Sender::PROGRAM,
             };
             // The same count as that of `/api/v1/auth/login`: two doors must not mean twice as many guesses.
             let standing = app.limits.admit(Limit::Login, client, app.clock.now()).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gatepost_server::ids::UserId;
 use gatepost_server::{access, accounts};
-use gatepost_testkit::{Answer, Engine, PASSWORD, Persona, Setup, TestApp};
+use gatepost_testkit::{Answer, Authenticator, Engine, PASSWORD, Persona, Setup, TestApp};
 use serde_json::{Value, json};
 
 use crate::api::{Api, Operation};
@@ -45,6 +45,8 @@ const MATRIX: &[(&str, [u16; 8])] = &[
     ("admin_login_attempts",     [401, 403, 403, 200, 401, 401, 401, 403]),
     ("auth_forgot_password",     [202, 202, 202, 202, 202, 202, 202, 202]),
     ("auth_login",               [200, 200, 200, 200, 200, 200, 200, 200]),
+    // The challenge is the credential.
+    ("auth_login_second_factor", [200, 200, 200, 200, 200, 200, 200, 200]),
     // Whoever holds a token that we signed may end its session, also when it has ended already.
     ("auth_logout",              [401, 204, 204, 204, 204, 204, 401, 403]),
     ("auth_refresh",             [200, 200, 200, 200, 200, 200, 200, 200]),
@@ -52,10 +54,17 @@ const MATRIX: &[(&str, [u16; 8])] = &[
     ("auth_resend_verification", [202, 202, 202, 202, 202, 202, 202, 202]),
     // The link is what opens it, whoever brings it; the example's opens nothing.
     ("auth_reset_password",      [400, 400, 400, 400, 400, 400, 400, 400]),
+    ("auth_step_up",             [401, 204, 204, 204, 401, 401, 401, 403]),
     ("auth_verify_email",        [400, 400, 400, 400, 400, 400, 400, 400]),
     ("jwks_get",                 [200, 200, 200, 200, 200, 200, 200, 200]),
     // `Authorization` is where the client names itself here (RFC 6749 section 2.3.1), and Bearer is no way to do so.
     ("oauth_token",              [200, 401, 401, 401, 401, 401, 401, 200]),
+    ("recovery_codes_count",     [401, 200, 200, 200, 401, 401, 401, 403]),
+    // There are none without a second factor.
+    ("recovery_codes_replace",   [401, 409, 409, 409, 401, 401, 401, 403]),
+    ("second_factor_confirm",    [401, 200, 200, 200, 401, 401, 401, 403]),
+    ("second_factor_enrol",      [401, 201, 201, 201, 401, 401, 401, 403]),
+    ("second_factor_remove",     [401, 409, 409, 409, 401, 401, 401, 403]),
     // The link works until there is an owner.
     ("sessions_list",            [401, 200, 200, 200, 401, 401, 401, 403]),
     // Somebody else's session is as absent as one that never was.
@@ -155,17 +164,37 @@ impl Cell<'_> {
             _ => owner.id.clone(),
         };
         let path = operation.path.replace("{id}", &id);
+        let key = if self.who == ApiKey { Some(app.api_key(&owner, &[]).await) } else { None };
+        // What the operation needs to have happened before.
+        let body = match operation.id {
+            "auth_login_second_factor" => {
+                let enrolled = app.with_totp(&owner).await;
+                let challenge = app.challenge(&enrolled.persona.username).await;
+                let code = app.next_code(&enrolled.authenticator);
+                Some(json!({ "challenge": challenge, "method": "totp", "code": code }))
+            }
+            "second_factor_confirm" => {
+                let begun = app.enrol_totp(bearer.as_deref().unwrap_or_default()).await;
+                let code = match begun.status {
+                    201 => app.next_code(&Authenticator::new(begun.json()["secret"].as_str().unwrap())),
+                    _ => "123456".to_owned(),
+                };
+                Some(json!({ "code": code }))
+            }
+            _ => None,
+        };
         let mut request = app.call(operation.method.clone(), &path);
         if let Some(token) = &bearer {
             request = request.bearer(token);
         }
-        if self.who == ApiKey {
-            request = request.api_key(&app.api_key(&owner, &[]).await);
+        if let Some(key) = &key {
+            request = request.api_key(key);
         }
         let unused = app.clock.now().as_micros();
         app.clock.advance(std::time::Duration::from_micros(1));
         let name = format!("new-{unused}");
         match operation.id {
+            "auth_step_up" => request.json(&json!({ "method": "password", "password": PASSWORD })),
             "auth_login" => request.json(&json!({ "identifier": owner.email, "password": PASSWORD })),
             "api_keys_list"
             | "api_keys_revoke"
@@ -193,9 +222,10 @@ impl Cell<'_> {
                 request.json(&json!({ "current_password": PASSWORD, "new_password": new }))
             }
             // The example of the document will do.
-            _ => match api.example(operation) {
-                Some(example) => request.json(example.value),
-                None => request,
+            _ => match (body, api.example(operation)) {
+                (Some(body), _) => request.json(&body),
+                (None, Some(example)) => request.json(example.value),
+                (None, None) => request,
             },
         }
         .send()

@@ -12,6 +12,7 @@ use crate::source;
 const PUBLIC: &[(&str, &str)] = &[
     ("auth_forgot_password", "who cannot sign in asks for a link"),
     ("auth_login", "it is the way in"),
+    ("auth_login_second_factor", "the challenge is the credential"),
     ("auth_logout", "also with a refresh token, when the access token has expired"),
     ("auth_refresh", "the refresh token is the credential"),
     ("auth_register", "strangers sign up"),

@@ -10,6 +10,10 @@ use crate::api::{Api, Example, Operation, assert_fits};
 const REFUSED: &[(&str, u16, &str)] = &[
     ("admin_audit_log", 403, "forbidden"),
     ("admin_login_attempts", 403, "forbidden"),
+    ("auth_login_second_factor", 401, "challenge_expired"),
+    ("recovery_codes_replace", 409, "conflict"),
+    ("second_factor_confirm", 409, "conflict"),
+    ("second_factor_remove", 409, "conflict"),
     ("auth_refresh", 401, "invalid_refresh_token"),
     ("auth_reset_password", 400, "invalid_token"),
     ("auth_verify_email", 400, "invalid_token"),

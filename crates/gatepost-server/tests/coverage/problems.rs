@@ -51,6 +51,15 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
         }
         ProblemType::AuthenticationRequired => app.get(ME).send().await,
         ProblemType::InvalidCredentials => app.login(&user.email, "another password").await,
+        ProblemType::MfaRequired => {
+            app.with_totp(&user).await;
+            app.login(&user.email, PASSWORD).await
+        }
+        ProblemType::InvalidCode => {
+            app.enrol_totp(token).await;
+            app.confirm_totp(token, "none").await
+        }
+        ProblemType::ChallengeExpired => app.second_factor("gpc_none", "totp", "123456").await,
         ProblemType::InvalidRefreshToken => app.refresh("rt1_none").await,
         ProblemType::InsufficientUserAuthentication => {
             app.clock.advance(Duration::from_secs(601));
@@ -133,9 +142,6 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
         ProblemType::Busy => refused_by_storage(app, || DbError::Busy).await,
         ProblemType::StorageFull => refused_by_storage(app, || DbError::StorageFull).await,
 
-        ProblemType::MfaRequired | ProblemType::InvalidCode | ProblemType::ChallengeExpired => {
-            return ComesWith("the second factor");
-        }
         ProblemType::OauthStateMismatch
         | ProblemType::LinkRequired
         | ProblemType::LastCredential
@@ -229,8 +235,14 @@ fn assert_shape(answer: &Answer, kind: ProblemType, anchors: &BTreeSet<String>) 
     let anchor = body["type"].as_str().unwrap().strip_prefix("/docs/problems#").unwrap();
     assert!(anchors.contains(anchor), "{kind} points to #{anchor}, which is not there");
     let members = ["type", "title", "status", "detail", "code", "request_id", "errors"];
+    // What the paragraph of a type speaks of may come with it.
+    let extra: &[&str] = if kind == ProblemType::MfaRequired { &["challenge", "methods"] } else { &[] };
+    assert!(extra.iter().all(|name| kind.doc().contains(&format!("`{name}`"))), "{kind}");
     for name in body.as_object().unwrap().keys() {
-        assert!(members.contains(&name.as_str()), "{kind} has a member {name} that is documented nowhere");
+        assert!(
+            members.contains(&name.as_str()) || extra.contains(&name.as_str()),
+            "{kind} has a member {name} that is documented nowhere"
+        );
     }
     assert!(!matches!(answer.status, 429 | 503) || !answer.header("retry-after").is_empty(), "{kind}");
     let challenged = answer.status == 401 || kind == ProblemType::InsufficientScope;
@@ -265,11 +277,11 @@ fn every_oauth_code_is_used_or_comes_later() {
             | OAuthCode::InvalidGrant
             | OAuthCode::UnsupportedGrantType
             | OAuthCode::InvalidScope
+            | OAuthCode::MfaRequired
             | OAuthCode::TemporarilyUnavailable => None,
             // Made by functions of their own: `invalid_client` and `internal`.
             OAuthCode::InvalidClient | OAuthCode::ServerError => continue,
             OAuthCode::UnauthorizedClient => Some("clients of other parties"),
-            OAuthCode::MfaRequired => Some("the second factor"),
         };
         assert_eq!(used(code), waits_for.is_none(), "{} waits for {waits_for:?}", code.as_str());
     }

@@ -160,9 +160,11 @@ on_each_db! {
         minting.sort();
         assert_eq!(json!(minting), json!([
             "post /api/v1/auth/login",
+            "post /api/v1/auth/login/second-factor",
             "post /api/v1/auth/refresh",
             "post /api/v1/auth/register", // makes the account
             "post /api/v1/setup", // makes the account
+            "post /api/v1/users/me/2fa/totp/confirm", // a session that was confirmed in the transaction
             "post /oauth/token",
             "put /api/v1/users/me/password",
         ]));
