@@ -2,7 +2,7 @@
 //!
 //! | who comes | what it calls here |
 //! |---|---|
-//! | whoever verifies a password | [`reserve`] before, then [`Reservation::succeeded`], [`Reservation::failed`] or [`Reservation::give_back`] |
+//! | whoever verifies a password | [`reserve`] before, then [`Reservation::succeeded`], [`Reservation::proven`], [`Reservation::failed`] or [`Reservation::give_back`] |
 //! | whoever opens a session | [`arrived`] |
 //! | a reset, an operator | [`reopen`], [`unlock`] |
 //! | `jobs` | [`forget`], [`alert`] |

@@ -107,6 +107,14 @@ impl Reservation {
         sql::clear(tx, &self.bucket, &self.target.everybody()).map(|_| ())
     }
 
+    /// The same at once, where what is done with the proof may yet be refused for another reason.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn proven(self, app: &App) -> Result<(), DbError> {
+        app.db.write(move |tx| self.succeeded(tx)).await
+    }
+
     /// The password was wrong: the failure is counted already, and is written down here.
     ///
     /// # Errors

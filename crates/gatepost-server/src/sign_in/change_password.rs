@@ -12,7 +12,7 @@ use super::answer::{self, SignInResponse};
 use super::password::{PasswordField, believe_new_password, hash_problem, password_changed, refuse_former};
 use crate::accounts::{self, User};
 use crate::app::App;
-use crate::attempts::{self, Reservation};
+use crate::attempts;
 use crate::audit::{self, Act, Event, Origin};
 use crate::http::{Caller, CookieName, Cookies, storage_problem};
 use crate::outbox::Outbox;
@@ -90,7 +90,8 @@ pub(super) async fn handler(
         app.attempts.of_user(&caller.user, cookies.get(CookieName::Device).as_ref(), app.clock.now());
     let reservation = attempts::reserve(&app, &origin, target).await?;
     match app.hasher.verify(current, stored).await {
-        Ok(verdict) if verdict.matched => {}
+        // Also when the new password is refused: the old one was right.
+        Ok(verdict) if verdict.matched => reservation.proven(&app).await.map_err(storage_problem)?,
         Ok(_) => {
             reservation.failed(&app).await.map_err(storage_problem)?;
             return Err(wrong());
@@ -107,7 +108,6 @@ pub(super) async fn handler(
     let change = Change {
         act: origin.act(app.clock.now()).by(user),
         caller,
-        reservation,
         hash,
         history,
         drawn: app.mint.draw(Device { name: None, wanted }),
@@ -128,7 +128,6 @@ pub(super) async fn handler(
 struct Change {
     act: Act,
     caller: Caller,
-    reservation: Reservation,
     hash: PasswordHash,
     history: u8,
     drawn: Drawn,
@@ -165,7 +164,6 @@ impl Change {
         if !self.caller.confirm(tx)? {
             return Err(Error::Overtaken);
         }
-        self.reservation.succeeded(tx)?;
         passwords::set(tx, act, user, &self.hash, self.history)?;
         audit::record(tx, act, &Event::PasswordChanged { user })?;
         let user = accounts::bump_epoch(tx, user, act.at)?;
