@@ -25,6 +25,7 @@ enum State {
     Deleted,
     PasswordChanged,
     Reenabled,
+    SecondFactor,
 }
 
 const FLOWS: [Flow; 9] = [
@@ -38,8 +39,14 @@ const FLOWS: [Flow; 9] = [
     Flow::ChangePassword,
     Flow::ApiKey,
 ];
-const STATES: [State; 5] =
-    [State::Active, State::Disabled, State::Deleted, State::PasswordChanged, State::Reenabled];
+const STATES: [State; 6] = [
+    State::Active,
+    State::Disabled,
+    State::Deleted,
+    State::PasswordChanged,
+    State::Reenabled,
+    State::SecondFactor,
+];
 
 impl Flow {
     async fn attempt(self, node: &Node, user: &Persona, key: &str) -> Answer {
@@ -63,8 +70,15 @@ impl Flow {
         }
     }
 
-    const fn refusal(self) -> (u16, &'static str) {
+    const fn refusal(self, state: State) -> (u16, &'static str) {
         match self {
+            // The password is right, and not enough.
+            Self::LoginByEmail | Self::LoginByUsername | Self::LoginForACookie
+                if matches!(state, State::SecondFactor) =>
+            {
+                (401, "mfa_required")
+            }
+            Self::PasswordGrant if matches!(state, State::SecondFactor) => (400, "mfa_required"),
             Self::LoginByEmail | Self::LoginByUsername | Self::LoginForACookie => {
                 (401, "invalid_credentials")
             }
@@ -102,6 +116,7 @@ impl State {
                 app.set_active(user.user_id(), false).await;
                 app.set_active(user.user_id(), true).await;
             }
+            Self::SecondFactor => drop(app.with_totp(user).await),
         }
     }
 
@@ -110,7 +125,7 @@ impl State {
             Self::Active => true,
             Self::Disabled | Self::Deleted => false,
             // A key is no sign-in: it goes on.
-            Self::PasswordChanged => matches!(flow, Flow::ApiKey),
+            Self::PasswordChanged | Self::SecondFactor => matches!(flow, Flow::ApiKey),
             Self::Reenabled => flow.proves_the_password(),
         }
     }
@@ -135,7 +150,7 @@ on_each_db! {
                     if state.lets_in(flow) {
                         assert_eq!(answer.status, 200, "{flow:?} × {state:?}: {}", answer.text());
                     } else {
-                        let (status, code) = flow.refusal();
+                        let (status, code) = flow.refusal(state);
                         answer.assert_refused(status, code);
                         assert!(!answer.text().contains("access_token"), "{flow:?} × {state:?}");
                         assert_eq!(sessions(&app).await, before, "{flow:?} × {state:?} opened a session");
@@ -152,7 +167,7 @@ on_each_db! {
         for (path, operations) in document["paths"].as_object().unwrap() {
             for (method, operation) in operations.as_object().unwrap() {
                 let answers = operation["responses"].to_string();
-                if ["AuthResponse", "SignInResponse", "TokenResponse"].iter().any(|name| answers.contains(name)) {
+                if ["AuthResponse", "SignInResponse", "TokenResponse", "SecondFactorEnabled"].iter().any(|name| answers.contains(name)) {
                     minting.push(format!("{method} {path}"));
                 }
             }
