@@ -129,4 +129,24 @@ on_each_db! {
         assert_eq!(app.login("ada", &password(winner.unwrap())).await.status, 200);
         assert_eq!(app.number("SELECT count(*) FROM password_history", &[]).await, 2);
     }
+
+    async fn pwd_08_a_right_password_is_no_failure_whatever_becomes_of_the_change(app: TestApp) {
+        let ada = app.user("ada").await;
+        let failures = async || app.number("SELECT failures FROM lockouts", &[]).await;
+        for _ in 0..8 {
+            let answer = app.change_password(&ada.access_token, PASSWORD, PASSWORD).await;
+            answer.assert_invalid("/new_password", "password_reused");
+        }
+        assert_eq!(failures().await, 0);
+        // Nor when the database loses what was to be written.
+        app.execute("ALTER TABLE password_history RENAME TO lost", &[]).await;
+        let body = json!({ "current_password": PASSWORD, "new_password": OTHER });
+        let change = app.put("/api/v1/users/me/password").bearer(&ada.access_token).json(&body);
+        assert!(change.may_fail().send().await.status >= 500);
+        assert_eq!(failures().await, 0);
+        // A wrong one is.
+        app.execute("ALTER TABLE lost RENAME TO password_history", &[]).await;
+        app.change_password(&ada.access_token, OTHER, OTHER).await.assert_refused(403, "invalid_current_password");
+        assert_eq!(failures().await, 1);
+    }
 }
