@@ -163,7 +163,7 @@ impl App {
                 absolute: config.sessions.remembered_absolute,
             },
             places,
-            policy: Policy::default(),
+            policy: Policy { verified_only: config.sign_up.mode.is_verified_only() },
             second_factor_roles: second_factor_roles.clone(),
         };
         let successors = master.derive("gatepost refresh successors");
@@ -204,6 +204,11 @@ impl App {
             csrf,
         };
         Ok(Self(Arc::new(parts)))
+    }
+
+    /// Where users sign in, for mails that say so.
+    pub fn sign_in_url(&self) -> String {
+        self.config.sign_up.sign_in_url.clone().unwrap_or_else(|| self.issuer.clone())
     }
 
     /// An act of the server itself or of its operator, now.

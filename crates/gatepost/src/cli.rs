@@ -153,6 +153,12 @@ pub(crate) enum User {
         #[arg(long)]
         json: bool,
     },
+    /// Let somebody in who waits for an administrator (sign_up.mode admin_approval); they get a mail
+    #[command(after_help = "Example:\n  gatepost user list\n  gatepost user approve ada@example.com")]
+    Approve {
+        /// An address, a username or an id
+        who: String,
+    },
     /// Show an account
     Show {
         /// An address, a username or an id

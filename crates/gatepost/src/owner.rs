@@ -9,7 +9,7 @@ use gatepost_kernel::Secret;
 use gatepost_server::App;
 use gatepost_server::accounts::{Patch, ProfileInput};
 use gatepost_server::config::Config;
-use gatepost_server::sign_up::{Enrolment, NewAccount, enroll, has_owner, make_setup_link};
+use gatepost_server::sign_up::{Enrolment, NewAccount, Terms, enroll, has_owner, make_setup_link};
 
 use crate::context::beside;
 use crate::failure::{CONFIGURATION, Failure, REFUSED};
@@ -69,7 +69,7 @@ pub(crate) async fn create(
     let profile =
         ProfileInput { username: username.map_or(Patch::Keep, Patch::Set), ..ProfileInput::default() };
     let account = NewAccount { email, password, profile };
-    let enrolment = Enrolment::prepare(app, account, true, "command_line").await;
+    let enrolment = Enrolment::prepare(app, account, Terms::owner("command_line")).await;
     let enrolment = enrolment.map_err(gatepost_problem::Problem::from)?;
     let act = app.operator_act();
     app.db.write(move |tx| enroll(tx, &act, enrolment.clone())).await?;

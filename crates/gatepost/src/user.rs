@@ -6,12 +6,27 @@ use gatepost_server::access;
 use gatepost_server::accounts::{self, LoginIdentifier, User, UserBody};
 use gatepost_server::config::Config;
 use gatepost_server::http::Rights;
-use gatepost_server::{attempts, second_factor, sessions, sign_in};
+use gatepost_server::{attempts, second_factor, sessions, sign_in, sign_up};
+use serde::Serialize;
 
 use crate::cli::User as Command;
 use crate::context::beside;
 use crate::failure::{Failure, REFUSED};
 use crate::{api_keys, output, owner, secret_input};
+
+/// An account as the operator sees it.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    account: UserBody,
+    awaiting_approval: bool,
+}
+
+impl Shown {
+    fn new(user: &User, rights: &Rights) -> Self {
+        Self { account: UserBody::new(user, rights), awaiting_approval: user.awaiting_approval }
+    }
+}
 
 /// How many accounts are read at a time.
 const PAGE: i64 = 500;
@@ -23,6 +38,7 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
             Some(secret_input::new_password(*password_stdin)?)
         }
         Command::List { .. }
+        | Command::Approve { .. }
         | Command::Show { .. }
         | Command::Disable { .. }
         | Command::Enable { .. }
@@ -42,6 +58,7 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
             output::line(format_args!("{} has a new password; all sessions have ended", user.email))
         }
         (Command::List { json }, _) => list(&app, json).await,
+        (Command::Approve { who }, _) => approve(&app, &who).await,
         (Command::Show { who }, _) => show(&app, &who).await,
         (Command::Disable { who }, _) => switch(&app, &who, false).await,
         (Command::ApiKeys { who, revoke }, _) => {
@@ -102,9 +119,9 @@ async fn list(app: &App, json: bool) -> Result<(), Failure> {
         after = Some(last.id);
         for (user, rights) in &page {
             if json {
-                output::json_line(&UserBody::new(user, rights))?;
+                output::json_line(&Shown::new(user, rights))?;
             } else {
-                let state = if user.is_active { "active" } else { "disabled" };
+                let state = state(user);
                 let roles = rights.roles.join(",");
                 output::line(format_args!("{}  {state:<8}  {roles:<14}  {}", user.id, user.email))?;
             }
@@ -112,9 +129,32 @@ async fn list(app: &App, json: bool) -> Result<(), Failure> {
     }
 }
 
+/// One word for what stands in the way, the operator's own decisions first.
+const fn state(user: &User) -> &'static str {
+    match user {
+        User { is_active: false, .. } => "disabled",
+        User { awaiting_approval: true, .. } => "waiting",
+        _ => "active",
+    }
+}
+
+async fn approve(app: &App, who: &str) -> Result<(), Failure> {
+    let (user, _) = find(app, who).await?;
+    match sign_up::approve(app, &user).await? {
+        true if user.email_verified => {
+            output::line(format_args!("{} may sign in; a mail says so", user.email))
+        }
+        true => output::line(format_args!(
+            "{} is approved; they may sign in once the address is verified",
+            user.email
+        )),
+        false => output::line(format_args!("{} was not waiting; nothing was changed", user.email)),
+    }
+}
+
 async fn show(app: &App, who: &str) -> Result<(), Failure> {
     let (user, rights) = find(app, who).await?;
-    output::json(&UserBody::new(&user, &rights))
+    output::json(&Shown::new(&user, &rights))
 }
 
 async fn switch(app: &App, who: &str, active: bool) -> Result<(), Failure> {

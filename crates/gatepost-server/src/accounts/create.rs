@@ -22,7 +22,7 @@ pub struct NewUser {
     pub awaiting_approval: bool,
     /// The other fields.
     pub profile: ProfileChange,
-    /// How it came about, for the audit row: `register`, `setup` or `command_line`.
+    /// How it came about, for the audit row: `register`, `invitation`, `setup` or `command_line`.
     pub by: &'static str,
 }
 

@@ -111,6 +111,18 @@ impl ProfileChange {
         }
     }
 
+    /// The same without a username.
+    #[must_use]
+    pub fn without_username(self) -> Self {
+        Self { username: Patch::Keep, ..self }
+    }
+
+    /// The same without a phone number.
+    #[must_use]
+    pub fn without_phone_number(self) -> Self {
+        Self { phone_number: Patch::Keep, ..self }
+    }
+
     /// Writes the change into the account and names the fields that it touched.
     pub fn apply(self, user: &mut User) -> Vec<&'static str> {
         let mut fields = Vec::new();

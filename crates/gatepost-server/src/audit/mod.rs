@@ -102,8 +102,13 @@ pub enum Event {
     UserRegistered {
         /// Whose.
         user: UserId,
-        /// How: `register`, `setup` or `command_line`.
+        /// How: `register`, `invitation`, `setup` or `command_line`.
         by: &'static str,
+    },
+    /// Somebody tried to register the address of an account, and was not told that there is one.
+    RegistrationRepeated {
+        /// Whose.
+        user: UserId,
     },
     /// Profile fields were changed.
     UserUpdated {
@@ -324,6 +329,7 @@ impl Event {
     fn parts(&self) -> (&'static str, Option<UserId>, Value) {
         match self {
             Self::UserRegistered { user, by } => ("user_registered", Some(*user), json!({ "by": by })),
+            Self::RegistrationRepeated { user } => ("registration_repeated", Some(*user), json!({})),
             Self::UserUpdated { user, fields } => ("user_updated", Some(*user), json!({ "fields": fields })),
             Self::UserDeleted { user } => ("user_deleted", Some(*user), json!({})),
             Self::UserDisabled { user } => ("user_disabled", Some(*user), json!({})),

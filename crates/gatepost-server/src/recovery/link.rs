@@ -251,13 +251,7 @@ impl Desk {
     ///
     /// # Errors
     /// What the database says.
-    pub(super) fn may_send(
-        &self,
-        tx: &mut ReadTx<'_>,
-        act: &Act,
-        user: &User,
-        kind: Kind,
-    ) -> Result<bool, DbError> {
+    pub fn may_send(&self, tx: &mut ReadTx<'_>, act: &Act, user: &User, kind: Kind) -> Result<bool, DbError> {
         let recent = self.outbox.recent(tx, &user.mailbox(), kind, act.at)?;
         let is_soon = recent.last.is_some_and(|last| act.at.since(last) < BETWEEN);
         Ok(!is_soon && recent.within_day < DAILY)

@@ -71,7 +71,7 @@ impl Request {
     responses(
         (status = 200, body = SignInResponse),
         (status = 401, body = Problem, description = "`invalid_credentials`: unknown, wrong or not allowed, all the same; `mfa_required`, with `challenge` and `methods`: go on with the second step"),
-        (status = 403, body = Problem, description = "`csrf_rejected`: another site asks for a browser session"),
+        (status = 403, body = Problem, description = "`csrf_rejected`: another site asks for a browser session. After the right password: `email_not_verified`, `awaiting_approval`"),
         (status = 422, body = Problem, description = "`validation_failed`"),
         (status = 429, body = Problem, description = "`too_many_attempts` or `rate_limited`: wait for `Retry-After` seconds"),
         (status = 503, body = Problem, description = "`busy`: try again after `Retry-After` seconds"),

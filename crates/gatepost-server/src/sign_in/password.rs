@@ -45,6 +45,12 @@ pub(super) enum Refusal {
     /// No such account, another password, no password, disabled: the client must not learn which.
     #[error("the credentials are wrong or the account may not be used")]
     InvalidCredentials,
+    /// The password is right, and the address has yet to be verified.
+    #[error("the address is not verified")]
+    EmailNotVerified,
+    /// The password is right, and an administrator has yet to let its owner in.
+    #[error("the account waits for an administrator")]
+    AwaitingApproval,
     /// Longer than any password may be. Refused before any work, whoever it is for.
     #[error("the password is too long")]
     PasswordTooLong,
@@ -170,10 +176,9 @@ impl From<attempts::Refused> for Refusal {
 impl From<NotAssured> for Refusal {
     fn from(reason: NotAssured) -> Self {
         match reason {
-            NotAssured::Refused
-            | NotAssured::AwaitingApproval
-            | NotAssured::EmailNotVerified
-            | NotAssured::SecondFactorRequired => Self::InvalidCredentials,
+            NotAssured::AwaitingApproval => Self::AwaitingApproval,
+            NotAssured::EmailNotVerified => Self::EmailNotVerified,
+            NotAssured::Refused | NotAssured::SecondFactorRequired => Self::InvalidCredentials,
         }
     }
 }
@@ -182,6 +187,8 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::InvalidCredentials => Self::new(ProblemType::InvalidCredentials),
+            Refusal::EmailNotVerified => Self::new(ProblemType::EmailNotVerified),
+            Refusal::AwaitingApproval => Self::new(ProblemType::AwaitingApproval),
             Refusal::TooManyAttempts(locked) => locked.into(),
             Refusal::PasswordTooLong => too_long("/password"),
             Refusal::SecondFactor(challenge, jar) => {
@@ -205,6 +212,11 @@ impl From<Refusal> for OAuthError {
             Refusal::InvalidCredentials => {
                 Self::new(OAuthCode::InvalidGrant).description("The credentials are invalid.")
             }
+            Refusal::EmailNotVerified => {
+                Self::new(OAuthCode::InvalidGrant).description("The address is not verified.")
+            }
+            Refusal::AwaitingApproval => Self::new(OAuthCode::InvalidGrant)
+                .description("An administrator has yet to approve the account."),
             Refusal::TooManyAttempts(locked) => Self::too_many_attempts(locked.retry_after),
             Refusal::PasswordTooLong => {
                 Self::new(OAuthCode::InvalidRequest).description("A password has at most 1,024 bytes.")

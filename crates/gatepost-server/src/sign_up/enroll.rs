@@ -21,13 +21,38 @@ pub struct NewAccount {
     pub profile: ProfileInput,
 }
 
+/// What a new account is, besides what its owner typed.
+#[derive(Clone)]
+pub struct Terms {
+    /// Whether its address is known to be its owner's.
+    pub verified: bool,
+    /// Whether an administrator must let its owner in first.
+    pub awaiting_approval: bool,
+    /// A role besides `user`.
+    pub role: Option<String>,
+    /// How it came about, for the audit trail.
+    pub by: &'static str,
+}
+
+impl Terms {
+    /// Of a stranger who registers.
+    pub const fn stranger(awaiting_approval: bool) -> Self {
+        Self { verified: false, awaiting_approval, role: None, by: "register" }
+    }
+
+    /// Of an administrator, whose address is taken to be theirs.
+    pub fn owner(by: &'static str) -> Self {
+        Self { verified: true, awaiting_approval: false, role: Some(ADMIN.to_owned()), by }
+    }
+}
+
 /// An account that was believed and whose password is hashed: all that is left is to write it.
 #[derive(Clone)]
 pub struct Enrolment {
     new: NewUser,
     hash: PasswordHash,
     history: u8,
-    owner: bool,
+    role: Option<String>,
 }
 
 /// Why an account could not be prepared.
@@ -48,17 +73,11 @@ impl From<EnrolmentError> for Problem {
 }
 
 impl Enrolment {
-    /// Checks everything, notes all that is wrong at once, and hashes the password. `owner` makes an administrator whose
-    /// address is taken to be theirs; `by` says in the audit trail how it came about.
+    /// Checks everything, notes all that is wrong at once, and hashes the password.
     ///
     /// # Errors
     /// [`EnrolmentError`].
-    pub async fn prepare(
-        app: &App,
-        account: NewAccount,
-        owner: bool,
-        by: &'static str,
-    ) -> Result<Self, EnrolmentError> {
+    pub async fn prepare(app: &App, account: NewAccount, terms: Terms) -> Result<Self, EnrolmentError> {
         let NewAccount { email, password, profile } = account;
         let mut check = Check::new();
         let email = check.field("/email", Email::parse(&email));
@@ -74,8 +93,26 @@ impl Enrolment {
             check.values((email, profile, password)).map_err(EnrolmentError::Invalid)?;
         let hash = app.hasher.hash(password).await.map_err(EnrolmentError::Hash)?;
         let id = Id::generate(app.clock.now(), &app.random);
-        let new = NewUser { id, email, verified: owner, awaiting_approval: false, profile, by };
-        Ok(Self { new, hash, history: app.config.passwords.history, owner })
+        let Terms { verified, awaiting_approval, role, by } = terms;
+        let new = NewUser { id, email, verified, awaiting_approval, profile, by };
+        Ok(Self { new, hash, history: app.config.passwords.history, role })
+    }
+
+    /// The address.
+    pub(super) fn email(&self) -> &Email {
+        &self.new.email
+    }
+
+    /// The same without a username.
+    pub(super) fn without_username(mut self) -> Self {
+        self.new.profile = self.new.profile.without_username();
+        self
+    }
+
+    /// The same without a phone number.
+    pub(super) fn without_phone_number(mut self) -> Self {
+        self.new.profile = self.new.profile.without_phone_number();
+        self
     }
 }
 
@@ -84,12 +121,12 @@ impl Enrolment {
 /// # Errors
 /// Which of its names is taken, or what the database says.
 pub fn enroll(tx: &mut WriteTx<'_>, act: &Act, enrolment: Enrolment) -> Result<User, accounts::Error> {
-    let Enrolment { new, hash, history, owner } = enrolment;
+    let Enrolment { new, hash, history, role } = enrolment;
     let user = accounts::create(tx, act, new)?;
     passwords::set(tx, act, user.id, &hash, history)?;
     access::grant(tx, act, user.id, USER)?;
-    if owner {
-        access::grant(tx, act, user.id, ADMIN)?;
+    if let Some(role) = role {
+        access::grant(tx, act, user.id, &role)?;
     }
     // The roles have counted the version up.
     accounts::by_id(tx, user.id)?.ok_or(accounts::Error::NotFound)

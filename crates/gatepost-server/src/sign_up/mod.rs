@@ -2,23 +2,28 @@
 //!
 //! Invariants:
 //! * Account, password, role and session of a registration are one transaction.
+//! * Where accounts wait (`sign_up.mode`), no answer tells whether an address, a username or a phone number is taken, and
+//!   none is taken over. The address must be verified, an administrator must approve: neither stands for the other.
 //! * No field of a request can give rights: roles and standing are no fields, and unknown fields are refused.
 //! * The first owner comes to be through a one-time link or the command line, never through a default password. The link's
 //!   token is consumed in the transaction that makes the owner.
 
+mod approve;
 mod enroll;
 mod register;
 mod setup;
 mod setup_link;
 mod setup_page;
 mod sql;
+mod wait;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
 
-pub use enroll::{Enrolment, EnrolmentError, NewAccount, enroll};
+pub use approve::approve;
+pub use enroll::{Enrolment, EnrolmentError, NewAccount, Terms, enroll};
 pub(crate) use register::Request as RegisterRequest;
 pub use setup_link::{SetupLink, has_owner, make_setup_link};
 pub use sql::STATEMENTS;

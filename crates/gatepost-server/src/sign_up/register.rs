@@ -1,18 +1,21 @@
 //! `POST /api/v1/auth/register`: a stranger makes an account.
 
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use gatepost_kernel::Secret;
-use gatepost_problem::{ApiResult, Json, Problem};
+use gatepost_problem::{ApiResult, Json, Problem, ProblemType};
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::enroll::{Enrolment, NewAccount, enroll};
+use super::enroll::{Enrolment, NewAccount, Terms, enroll};
 use super::setup_link::admit;
-use crate::accounts::{self, Patch, ProfileInput};
+use super::wait::{Waiting, enroll_and_wait, greet};
+use crate::accounts::{self, Email, Patch, ProfileInput};
 use crate::app::App;
 use crate::attempts;
 use crate::audit::Origin;
+use crate::config::SignUpMode;
 use crate::recovery::{Desk, DrawnLink};
 use crate::sessions::{Device, Proof};
 use crate::sign_in::AuthResponse;
@@ -59,6 +62,10 @@ pub(crate) struct Request {
 }
 
 /// Create an account
+///
+/// What follows depends on the server. It answers 201 and tokens at once; or 202 and the account waits until its address is
+/// verified, or until an administrator lets its owner in as well; or 403 when nobody may register. The 202 is the same
+/// whether or not the address has an account: its mailbox learns which.
 #[utoipa::path(
     post,
     path = "/api/v1/auth/register",
@@ -66,8 +73,10 @@ pub(crate) struct Request {
     tag = "sign-up",
     request_body = Request,
     responses(
-        (status = 201, body = AuthResponse),
-        (status = 409, body = Problem, description = "`email_taken`, `username_taken`, `phone_taken`"),
+        (status = 201, body = AuthResponse, description = "The user is signed in"),
+        (status = 202, body = Waiting, description = "The account waits, or the address has one already"),
+        (status = 403, body = Problem, description = "`signup_disabled`: nobody may register, or nobody with an address of this domain"),
+        (status = 409, body = Problem, description = "`email_taken`, `username_taken`, `phone_taken`: only where the user is signed in at once"),
         (status = 422, body = Problem, description = "`validation_failed`"),
         (status = 503, body = Problem, description = "`busy`: try again after `Retry-After` seconds"),
     ),
@@ -76,7 +85,17 @@ pub(super) async fn handler(
     State(app): State<App>,
     origin: Origin,
     Json(request): Json<Request>,
-) -> ApiResult<(StatusCode, Json<AuthResponse>)> {
+) -> ApiResult<Response> {
+    let (terms, waiting) = match app.config.sign_up.mode {
+        SignUpMode::Immediate => (Terms::stranger(false), None),
+        SignUpMode::VerifyFirst => (Terms::stranger(false), Some(Waiting { status: "check_email" })),
+        SignUpMode::AdminApproval => (Terms::stranger(true), Some(Waiting { status: "awaiting_approval" })),
+        SignUpMode::Closed => return Err(Problem::new(ProblemType::SignupDisabled)),
+    };
+    // Before anything costs work. What is no address is named below, with all else that is wrong.
+    if Email::parse(&request.email).is_ok_and(|email| !app.config.sign_up.allows(&email)) {
+        return Err(Problem::new(ProblemType::SignupDisabled));
+    }
     let profile = ProfileInput {
         username: request.username,
         phone_number: request.phone_number,
@@ -87,22 +106,27 @@ pub(super) async fn handler(
         country: request.country,
     };
     let account = NewAccount { email: request.email, password: request.password, profile };
-    let enrolment = Enrolment::prepare(&app, account, false, "register").await?;
+    let enrolment = Enrolment::prepare(&app, account, terms).await?;
+    let Some(waiting) = waiting else { return sign_in_at_once(&app, origin, enrolment).await };
+    enroll_and_wait(&app, origin, enrolment).await?;
+    Ok((StatusCode::ACCEPTED, Json(waiting)).into_response())
+}
 
+async fn sign_in_at_once(app: &App, origin: Origin, enrolment: Enrolment) -> ApiResult<Response> {
     let act = origin.act(app.clock.now());
     let (mint, drawn) = (app.mint.clone(), app.mint.draw(Device::default()));
-    let (desk, link) = (Desk::of(&app), DrawnLink::draw(&app.random));
+    let (desk, link) = (Desk::of(app), DrawnLink::draw(&app.random));
     let (known, outbox) = (app.attempts.clone(), app.outbox.clone());
     let signed_in = app
         .db
         .write(move |tx| {
             let user = enroll(tx, &act, enrolment.clone())?;
-            desk.send_verification(tx, &act, &user, &link)?;
+            greet(tx, &act, &desk, &user, &link)?;
             let admitted = admit(tx, &mint, &act, (&user, Proof::NewAccount), &drawn)?;
             attempts::welcome(tx, (&known, &outbox), &act, &user)?;
             Ok::<_, accounts::Error>(admitted)
         })
         .await?;
     let (grant, user) = signed_in;
-    Ok((StatusCode::CREATED, Json(AuthResponse::of(&app.mint, &grant, &user)?)))
+    Ok((StatusCode::CREATED, Json(AuthResponse::of(&app.mint, &grant, &user)?)).into_response())
 }

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::enroll::{Enrolment, NewAccount, enroll};
+use super::enroll::{Enrolment, NewAccount, Terms, enroll};
 use super::setup_link::{admit, consume, has_owner, hash_of, is_live};
 use crate::accounts::{self, Patch, ProfileInput};
 use crate::app::App;
@@ -94,7 +94,7 @@ pub(super) async fn handler(
         ..ProfileInput::default()
     };
     let account = NewAccount { email: request.email, password: request.password, profile };
-    let enrolment = Enrolment::prepare(&app, account, true, "setup").await?;
+    let enrolment = Enrolment::prepare(&app, account, Terms::owner("setup")).await?;
 
     let act = origin.act(app.clock.now());
     let (mint, drawn) = (app.mint.clone(), app.mint.draw(Device::default()));

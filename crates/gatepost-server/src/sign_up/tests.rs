@@ -1,5 +1,8 @@
 //! Registration and the first owner, from outside.
 
+#[path = "tests/modes.rs"]
+mod modes;
+
 use std::time::Duration;
 
 use gatepost_testkit::{Answer, Node, PASSWORD, Persona, on_each_db};

@@ -8,7 +8,7 @@ use axum::routing::get;
 use gatepost_db::{DbError, Statement, params};
 use gatepost_problem::{OAuthCode, ProblemType};
 use gatepost_server::http::{HttpParts, Principal, finish, storage_problem};
-use gatepost_testkit::{Answer, PASSWORD, TestApp, on_each_db};
+use gatepost_testkit::{Answer, PASSWORD, Setup, TestApp, on_each_db};
 use http::header::{AUTHORIZATION, HOST, IF_MATCH};
 use http_body_util::BodyExt as _;
 use serde_json::json;
@@ -147,9 +147,13 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
         | ProblemType::LastCredential
         | ProblemType::ProviderUnavailable => return ComesWith("social sign-in"),
         ProblemType::NotOwner => return ComesWith("tasks and items"),
-        ProblemType::SignupDisabled | ProblemType::EmailNotVerified | ProblemType::AwaitingApproval => {
-            return ComesWith("the modes of sign-up");
+        ProblemType::SignupDisabled => {
+            let closed = in_mode(app, "closed").await;
+            let ada = json!({ "email": "ada@example.com", "password": PASSWORD });
+            closed.post(REGISTER).json(&ada).send().await
         }
+        ProblemType::EmailNotVerified => first_login(app, "verify_first").await,
+        ProblemType::AwaitingApproval => first_login(app, "admin_approval").await,
         ProblemType::IdempotencyMismatch => return ComesWith("idempotency keys"),
         ProblemType::TooManyAttempts => {
             // Five wrong passwords are free; the sixth waits.
@@ -173,6 +177,19 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
         | ProblemType::ModelLoading
         | ProblemType::ModelTimeout => return ComesWith("predictions"),
     })
+}
+
+/// Another application, with this mode of sign-up.
+async fn in_mode(app: &TestApp, mode: &str) -> TestApp {
+    TestApp::start(app.engine, mode, Setup::new().set("sign_up.mode", mode)).await
+}
+
+/// The sign-in of somebody who has just registered where accounts wait.
+async fn first_login(app: &TestApp, mode: &str) -> Answer {
+    let waiting = in_mode(app, mode).await;
+    let ada = json!({ "email": "ada@example.com", "password": PASSWORD });
+    assert_eq!(waiting.post(REGISTER).json(&ada).send().await.status, 202);
+    waiting.login("ada@example.com", PASSWORD).await
 }
 
 /// What a client hears when a handler hands on an error of the storage.

@@ -7,7 +7,7 @@ fn every_problem_of_a_configuration_is_said_at_once_with_exit_78() {
     let installation = Installation::on_sqlite();
     std::fs::write(
         installation.path("gatepost.toml"),
-        "listne = '127.0.0.1:1'\n[tokens]\naccess_ttl = '1s'\n[sign_up]\nmode = 'verify_first'\n",
+        "listne = '127.0.0.1:1'\n[tokens]\naccess_ttl = '1s'\n[sign_up]\nmode = 'verify-first'\n",
     )
     .unwrap();
     for command in [&["serve"][..], &["config", "check"], &["user", "list"]] {

@@ -1,5 +1,6 @@
 //! Every way to a credential × every state of an account: only an account that may be used gets one.
 
+use gatepost_db::{Statement, params};
 use gatepost_testkit::{Answer, Node, PASSWORD, Persona, TestApp, on_each_db};
 use serde_json::json;
 
@@ -26,6 +27,8 @@ enum State {
     PasswordChanged,
     Reenabled,
     SecondFactor,
+    /// An administrator has yet to let its owner in, whatever was handed out before.
+    AwaitingApproval,
 }
 
 const FLOWS: [Flow; 9] = [
@@ -39,13 +42,14 @@ const FLOWS: [Flow; 9] = [
     Flow::ChangePassword,
     Flow::ApiKey,
 ];
-const STATES: [State; 6] = [
+const STATES: [State; 7] = [
     State::Active,
     State::Disabled,
     State::Deleted,
     State::PasswordChanged,
     State::Reenabled,
     State::SecondFactor,
+    State::AwaitingApproval,
 ];
 
 impl Flow {
@@ -79,6 +83,12 @@ impl Flow {
                 (401, "mfa_required")
             }
             Self::PasswordGrant if matches!(state, State::SecondFactor) => (400, "mfa_required"),
+            // Said only after the right password, which each of these brings.
+            Self::LoginByEmail | Self::LoginByUsername | Self::LoginForACookie
+                if matches!(state, State::AwaitingApproval) =>
+            {
+                (403, "awaiting_approval")
+            }
             Self::LoginByEmail | Self::LoginByUsername | Self::LoginForACookie => {
                 (401, "invalid_credentials")
             }
@@ -117,19 +127,29 @@ impl State {
                 app.set_active(user.user_id(), true).await;
             }
             Self::SecondFactor => drop(app.with_totp(user).await),
+            Self::AwaitingApproval => {
+                let (id, identities) = (user.user_id(), app.app.identities.clone());
+                let done = app.db().write(move |tx| {
+                    identities.forget_after_commit(tx, id);
+                    tx.execute(&AWAIT, &params![id])
+                });
+                assert_eq!(done.await.unwrap(), 1);
+            }
         }
     }
 
     const fn lets_in(self, flow: Flow) -> bool {
         match self {
             Self::Active => true,
-            Self::Disabled | Self::Deleted => false,
+            Self::Disabled | Self::Deleted | Self::AwaitingApproval => false,
             // A key is no sign-in: it goes on.
             Self::PasswordChanged | Self::SecondFactor => matches!(flow, Flow::ApiKey),
             Self::Reenabled => flow.proves_the_password(),
         }
     }
 }
+
+static AWAIT: Statement = Statement::new("AWAIT", "UPDATE users SET awaiting_approval = TRUE WHERE id = ?1");
 
 async fn sessions(app: &TestApp) -> i64 {
     app.number("SELECT count(*) FROM sessions", &[]).await
