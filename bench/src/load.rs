@@ -116,7 +116,11 @@ pub(crate) async fn round<S: Script>(server: &Process, scripts: &mut Vec<S>, pla
 
 /// One connection. A request that is on its way when the window closes is still answered, so that the script knows
 /// where it stands.
-async fn drive<S: Script>(address: SocketAddr, mut script: S, window: Window) -> (S, Vec<u32>, u64) {
+pub(crate) async fn drive<S: Script>(
+    address: SocketAddr,
+    mut script: S,
+    window: Window,
+) -> (S, Vec<u32>, u64) {
     let (mut latencies, mut errors) = (Vec::new(), 0);
     let mut connection = None;
     while Instant::now() < window.to {

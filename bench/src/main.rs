@@ -5,10 +5,13 @@
 //! It never judges: an aim that was missed is printed, and the exit code stays 0.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 
+mod botnet;
 mod client;
 mod crowd;
+mod embedded;
 mod limits;
 mod load;
+mod mail;
 mod operations;
 mod people;
 mod process;
@@ -84,6 +87,8 @@ enum Operation {
     Register,
     Start,
     Memory,
+    Mail,
+    Botnet,
 }
 
 /// How long to look.
@@ -99,6 +104,12 @@ struct Plan {
     rest: Duration,
     /// How often the server is started.
     starts: usize,
+    /// How many mails are owed at the same time.
+    mails: usize,
+    /// How often the server is killed.
+    kills: usize,
+    /// How often a botnet comes in a day without having been told to.
+    knocks: u32,
 }
 
 const THOROUGH: Plan = Plan {
@@ -107,6 +118,9 @@ const THOROUGH: Plan = Plan {
     rounds: 3,
     rest: Duration::from_secs(30),
     starts: 15,
+    mails: 2_000,
+    kills: 50,
+    knocks: 20_000,
 };
 
 const QUICK: Plan = Plan {
@@ -115,6 +129,9 @@ const QUICK: Plan = Plan {
     rounds: 2,
     rest: Duration::from_secs(12),
     starts: 5,
+    mails: 500,
+    kills: 10,
+    knocks: 10_000,
 };
 
 /// How many connections load the server.

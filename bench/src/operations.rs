@@ -4,11 +4,23 @@ use std::time::Duration;
 
 use crate::crowd::Crowd;
 use crate::load::{Script, median, round};
-use crate::people::{Login, Me, Refresh, Register, logins, move_in, sign_in, sign_in_among};
+use crate::people::{
+    Login, Me, Refresh, Register, logins, move_in, see_the_lock_out, sign_in, sign_in_among,
+};
 use crate::process::Process;
 use crate::report::{Aim, Pair, Report, Row};
 use crate::subject::Subject;
-use crate::{CONNECTIONS, Operation, Plan, Result, limits};
+use crate::{CONNECTIONS, Operation, Plan, Result, botnet, limits, mail};
+
+/// Those that want users who have moved in.
+const INHABITED: [Operation; 6] = [
+    Operation::Login,
+    Operation::Me,
+    Operation::Refresh,
+    Operation::Register,
+    Operation::Start,
+    Operation::Memory,
+];
 
 /// Measures the wanted operations on one database.
 pub(crate) async fn measure(
@@ -18,6 +30,24 @@ pub(crate) async fn measure(
     report: &mut Report,
 ) -> Result {
     eprintln!("\n{}", subject.engine());
+    if INHABITED.into_iter().any(is_wanted) {
+        inhabited(subject, plan, is_wanted, report).await?;
+    }
+    if is_wanted(Operation::Mail) {
+        mail::measure(subject, plan, report).await?;
+    }
+    if is_wanted(Operation::Botnet) {
+        botnet::measure(subject, plan, report).await?;
+    }
+    Ok(())
+}
+
+async fn inhabited(
+    subject: &Subject,
+    plan: &Plan,
+    is_wanted: &dyn Fn(Operation) -> bool,
+    report: &mut Report,
+) -> Result {
     let (server, _) = subject.start(&[]).await?;
     let bench = Bench { subject, plan };
     if is_wanted(Operation::Memory) {
@@ -102,13 +132,14 @@ impl Bench<'_> {
     }
 
     async fn login(&self, server: &Process, report: &mut Report) -> Result {
+        see_the_lock_out(server).await?;
         for connections in CONNECTIONS {
             let mut scripts = logins(connections);
             let (pair, peak) = self.pair(server, &mut scripts, async || limits::hashes(self.plan)).await?;
             let mut row = self.row("login", connections);
             row.figures = pair.figures(peak);
             if connections > 1 {
-                row.aims.push(Aim::at_least("of the limit", 0.95, pair.ratio()));
+                row.aims.push(Aim::at_least("of the limit", 0.9, pair.ratio()));
             }
             if connections == 16 {
                 // Sixteen callers on two cores: each waits for eight hashes, its own among them.

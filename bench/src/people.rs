@@ -1,6 +1,6 @@
 //! The users of a measurement, and what their clients ask.
 
-use crate::client::{find, request};
+use crate::client::{Connection, find, request};
 use crate::crowd::Crowd;
 use crate::load::{Script, once};
 use crate::process::Process;
@@ -9,7 +9,7 @@ use crate::{CONNECTIONS, Result};
 /// As many as there are connections at most.
 const USERS: usize = CONNECTIONS[2];
 
-const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 fn address_of(number: usize) -> String {
     format!("user-{number}@bench.example")
@@ -36,7 +36,23 @@ pub(crate) async fn sign_in_among(server: &Process, crowd: &mut Crowd) -> Result
     Ok(signed_in)
 }
 
-/// `POST /api/v1/auth/login` with the right password.
+/// Sees that the lock-out is on: whoever fails must wait, even where the limits by address are off.
+pub(crate) async fn see_the_lock_out(server: &Process) -> Result {
+    let body = r#"{"identifier":"nobody@bench.example","password":"a password of nobody"}"#;
+    let request = request("POST", "/api/v1/auth/login", "", body);
+    let mut connection = Connection::open(server.address).await?;
+    for _ in 0..20 {
+        match connection.exchange(&request).await?.status {
+            401 => {}
+            429 => return Ok(()),
+            status => return Err(format!("a wrong password was answered {status}").into()),
+        }
+    }
+    Err("twenty wrong passwords and no wait: the lock-out is off".into())
+}
+
+/// `POST /api/v1/auth/login` with the right password, without the cookie of a known device. Each is of an account of its
+/// own, so that no wait of the lock-out is in the figures.
 pub(crate) struct Login {
     request: Vec<u8>,
     pub(crate) access_token: String,

@@ -24,8 +24,8 @@ pub(crate) struct Subject {
     pub(crate) postgres: Option<Postgres>,
 }
 
-/// The database of the server, and that of the limit.
-const DATABASES: [&str; 2] = ["bench_subject", "bench_limit"];
+/// The database of the server, that of the limit, and that of the botnet's victim.
+const DATABASES: [&str; 3] = ["bench_subject", "bench_limit", "bench_botnet"];
 
 impl Subject {
     pub(crate) fn on_sqlite(server: &Path) -> Result<Self> {
@@ -51,6 +51,25 @@ impl Subject {
         self.postgres.is_none().then(|| self.folder.path().join("data/gatepost.db"))
     }
 
+    /// What tells an application where its data are.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        self.settings_of("data", DATABASES[0])
+    }
+
+    /// The same for the house that a botnet attacks: its day is not today, and that belongs into no other database.
+    pub(crate) fn botnet_settings(&self) -> Vec<(&'static str, String)> {
+        self.settings_of("botnet", DATABASES[2])
+    }
+
+    fn settings_of(&self, folder: &str, database: &str) -> Vec<(&'static str, String)> {
+        let folder = self.folder.path().join(folder);
+        let mut settings = vec![("GATEPOST_DATA_DIR", folder.display().to_string())];
+        if let Some(postgres) = &self.postgres {
+            settings.push(("GATEPOST_DATABASE_URL", postgres.database(database)));
+        }
+        settings
+    }
+
     /// Starts the server with its defaults, but for these settings. Also says how long it took to become ready.
     pub(crate) async fn start(&self, settings: &[(&str, &str)]) -> Result<(Process, Duration)> {
         let address = free_address()?;
@@ -59,14 +78,12 @@ impl Subject {
             .arg("serve")
             .current_dir(self.folder.path())
             .env("GATEPOST_LISTEN", address.to_string())
-            .env("GATEPOST_DATA_DIR", self.folder.path().join("data"))
             .env("GATEPOST_HTTP_DRAIN_DELAY", "0s")
-            // The load comes from one address, and what is measured is not how fast it is refused.
+            // The load comes from one address, and what is measured is not how fast it is refused. The lock-out knows no
+            // such exemption.
             .env("GATEPOST_LIMITS_EXEMPT", "127.0.0.0/8")
+            .envs(self.settings())
             .envs(settings.iter().copied());
-        if let Some(postgres) = &self.postgres {
-            command.env("GATEPOST_DATABASE_URL", postgres.database(DATABASES[0]));
-        }
         // It has things to say to a person, which matter here only when it does not start.
         let words = self.folder.path().join("words");
         command.stderr(std::fs::File::create(&words)?);

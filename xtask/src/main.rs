@@ -48,7 +48,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "[--quick] [--only login,me,refresh,register,start,memory] [--json FILE] [--sqlite-only]",
+        arguments: "[--quick] [--only login,me,refresh,register,start,memory,mail,botnet] [--json FILE] [--sqlite-only]",
         about: "Load the release build on both databases, beside the limits of this machine",
         run: bench::run,
     },

@@ -154,7 +154,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = BareWriter::start(folder.path()).await.unwrap();
         let moment = Duration::from_millis(1);
-        let plan = Plan { warm_up: moment, round: moment, rounds: 1, rest: moment, starts: 1 };
+        let plan = Plan { warm_up: moment, round: moment, rounds: 1, ..crate::QUICK };
         writer.round(2, &plan).await.unwrap();
         assert!(writer.generations[0] > 0 && writer.generations[1] > 0);
     }
