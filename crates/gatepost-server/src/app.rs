@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::http::{CookieJar, CsrfGuard};
 use crate::keys::{KeyRing, KeysError, MasterKey, Schedule};
 use crate::limits::{Limits, NotARedisUrl};
-use crate::outbox::Outbox;
+use crate::outbox::{MailboxKey, Outbox};
 use crate::passwords::{Hasher, HasherSettings, Pepper, PepperIdError, Peppers};
 use crate::recovery::Requests;
 use crate::second_factor::Factors;
@@ -46,6 +46,8 @@ pub struct Parts {
     pub second_factor: Factors,
     /// Where mails are put.
     pub outbox: Outbox,
+    /// What the pages of the local mailbox want to see.
+    pub mailbox_key: MailboxKey,
     /// Wakes whoever answers requests for links.
     pub mail_requests: Requests,
     /// The key of the audit log's chain.
@@ -176,6 +178,7 @@ impl App {
         let csrf = CsrfGuard::new(master.derive("gatepost csrf tokens"), &issuer);
         let chain = ChainKey::new(&master.derive("gatepost audit chain").into_bytes());
         let outbox = Outbox::new(master.derive("gatepost outbox"), random.clone());
+        let mailbox_key = MailboxKey::new(master.derive("gatepost mailbox page"));
         let attempts = Attempts::new(
             master.derive("gatepost lock-out names"),
             master.derive("gatepost device cookies"),
@@ -193,6 +196,7 @@ impl App {
             schedule,
             second_factor,
             outbox,
+            mailbox_key,
             mail_requests: Requests::default(),
             chain,
             identities,

@@ -244,6 +244,8 @@ pub(crate) enum Mail {
         /// The id, as `mail list` shows it
         id: String,
     },
+    /// Print the link that opens the local mailbox in a browser. It is a secret
+    Link,
     /// List the mails that are owed and those that are dead, newest first, and why they did not leave
     Queue,
     /// Owe a dead letter once more, after what was wrong was mended

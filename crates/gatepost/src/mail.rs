@@ -2,11 +2,11 @@
 
 use gatepost_kernel::Timestamp;
 use gatepost_server::config::Config;
-use gatepost_server::outbox::{self, Mailbox, Queued, State, TEMPLATES};
+use gatepost_server::outbox::{self, Mailbox, MailboxKey, Queued, State, TEMPLATES};
 
 use crate::cli::Mail as Command;
 use crate::context::beside;
-use crate::failure::{Failure, REFUSED};
+use crate::failure::{CONFIGURATION, Failure, REFUSED};
 use crate::output;
 
 /// How many mails a list shows.
@@ -16,6 +16,7 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
     match command {
         Command::List => list(&config),
         Command::Show { id } => show(&config, &id),
+        Command::Link => link(config).await,
         Command::Templates { output } => write_templates(&output),
         Command::Queue => {
             let app = beside(config).await?;
@@ -78,6 +79,24 @@ fn show(config: &Config, id: &str) -> Result<(), Failure> {
     }
     let text: String = mail.text.lines().map(|line| plain(line) + "\n").collect();
     output::line(format_args!("\n{}", text.trim_end()))
+}
+
+/// The link to the local mailbox.
+async fn link(config: Config) -> Result<(), Failure> {
+    if config.server.public_url.is_none() && config.server.listen.port() == 0 {
+        return Err(Failure::new(
+            CONFIGURATION,
+            "the server took a free port, so its address is not known here",
+        )
+        .hint("add --public-url with the address that the server said when it started"));
+    }
+    let app = beside(config).await?;
+    let link = MailboxKey::link(&app);
+    app.db.close().await;
+    output::line(link.ok_or_else(|| {
+        let why = "the mailbox is in no browser: mails leave through a mail server, or others can reach this server";
+        Failure::new(REFUSED, why).hint("`gatepost mail list` reads a local mailbox here")
+    })?)
 }
 
 fn print(queued: &[Queued], now: Timestamp) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use gatepost_server::http::health::{self, HealthParts, MetricsAccess, MetricsSet
 use gatepost_server::http::{
     self, CorsPolicy, Draining, ForwardedHeader, HostPolicy, HttpParts, ServeOptions, TrustedProxies,
 };
-use gatepost_server::outbox::Courier;
+use gatepost_server::outbox::{Courier, MailboxKey};
 use gatepost_server::{App, jobs};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -178,10 +178,20 @@ fn announce(app: &App, address: SocketAddr) {
         }
     };
     tracing::info!(%address, url = app.issuer, database, version = VERSION, "ready");
+    let mailbox = MailboxKey::link(app);
+    if mailbox.is_some() {
+        // The link itself is a secret, and a log is read by others.
+        tracing::info!(
+            "mails stay in the local mailbox; `gatepost mail link` prints the link that opens it in a browser"
+        );
+    }
     if std::io::stderr().is_terminal() {
         let mut lines = format!("\n  Gatepost {VERSION}\n  listening  {}\n", app.issuer);
         if config.docs.enabled {
             lines.push_str(&format!("  try it     {}/docs/\n", app.issuer));
+        }
+        if let Some(link) = mailbox {
+            lines.push_str(&format!("  mails      {link}\n"));
         }
         lines.push_str(&format!("  data       {}\n", config.server.data_dir.display()));
         lines.push_str(&format!("  database   {database}\n\n"));

@@ -313,6 +313,13 @@ pub enum Event {
         /// The last entry that went.
         through: i64,
     },
+    /// An operator owed dead letters once more.
+    MailRetried {
+        /// The id of the one; none where it was every one.
+        mail: Option<String>,
+        /// How many.
+        mails: u64,
+    },
     /// A link to make the first owner was made; an older one ended.
     SetupLinkMade,
     /// A signing key entered a state.
@@ -389,6 +396,9 @@ impl Event {
             }
             Self::ApiKeyRevoked { user, key } => ("api_key_revoked", Some(*user), json!({ "key": key })),
             Self::AuditPurged { through } => ("audit_purged", None, json!({ "through": through })),
+            Self::MailRetried { mail, mails } => {
+                ("mail_retried", None, json!({ "mail": mail, "mails": mails }))
+            }
             Self::SetupLinkMade => ("setup_link_made", None, json!({})),
             Self::KeyChanged { kid, state } => ("key_changed", None, json!({ "kid": kid, "state": state })),
         }

@@ -43,10 +43,10 @@ pub struct SmtpConfig {
 /// How a connection to a mail server is encrypted. None of them falls back to another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SmtpTls {
-    /// In clear until `STARTTLS`, which must succeed before anything else is said (RFC 3207).
-    StartTls,
     /// From the first byte on (RFC 8314).
     Implicit,
+    /// In clear until `STARTTLS`, which must succeed before anything else is said (RFC 3207).
+    StartTls,
     /// Not at all.
     None,
 }
@@ -55,14 +55,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::unset(
         "mail.smtp.host",
         "'smtp.example.com'",
-        "The mail server that takes our mails, with its port unless it is the usual one: 587 with starttls, 465 with tls, \
+        "The mail server that takes our mails, with its port unless it is the usual one: 465 with tls, 587 with starttls, \
          25 with none. Unset: mails are files in the mailbox folder of data_dir, shown by \
          `gatepost mail list`.",
     ),
     Setting::new(
         "mail.smtp.tls",
-        "'starttls'",
-        "How the connection is encrypted: starttls, tls (from the first byte on), or none (for a server on this \
+        "'tls'",
+        "How the connection is encrypted: tls (from the first byte on), starttls, or none (for a server on this \
          machine or a private network). Nothing ever falls back to clear text.",
     ),
     Setting::unset("mail.smtp.username", "'gatepost'", "The name to sign in to the mail server with."),
@@ -103,7 +103,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> MailConfig {
 
 fn read_smtp(reader: &mut Reader<'_>) -> Option<SmtpConfig> {
     let server = reader.parsed("mail.smtp.host", server);
-    let modes = [("starttls", SmtpTls::StartTls), ("tls", SmtpTls::Implicit), ("none", SmtpTls::None)];
+    let modes = [("tls", SmtpTls::Implicit), ("starttls", SmtpTls::StartTls), ("none", SmtpTls::None)];
     let tls = reader.choice("mail.smtp.tls", modes);
     let username = reader.text("mail.smtp.username");
     let password = reader.secret("mail.smtp.password");
@@ -126,7 +126,7 @@ fn read_smtp(reader: &mut Reader<'_>) -> Option<SmtpConfig> {
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
     if tls == SmtpTls::None && !is_here && username.is_some() {
         let complaint = Complaint::new("is none, so the password would travel in clear");
-        reader.refuse("mail.smtp.tls", complaint.hint("write starttls or tls, or leave the username out"));
+        reader.refuse("mail.smtp.tls", complaint.hint("write tls or starttls, or leave the username out"));
     }
     let usual = match tls {
         SmtpTls::StartTls => 587,
@@ -179,12 +179,12 @@ mod tests {
     #[test]
     fn a_mail_server_has_the_usual_port_of_its_encryption() {
         for (text, host, port) in [
-            ("mail.smtp.host = 'smtp.example.com'", "smtp.example.com", 587),
-            ("mail.smtp = { host = 'smtp.example.com', tls = 'tls' }", "smtp.example.com", 465),
+            ("mail.smtp.host = 'smtp.example.com'", "smtp.example.com", 465),
+            ("mail.smtp = { host = 'smtp.example.com', tls = 'starttls' }", "smtp.example.com", 587),
             ("mail.smtp = { host = '127.0.0.1', tls = 'none' }", "127.0.0.1", 25),
             ("mail.smtp.host = 'smtp.example.com:2525'", "smtp.example.com", 2525),
             ("mail.smtp.host = '[::1]:2525'", "::1", 2525),
-            ("mail.smtp.host = '::1'", "::1", 587),
+            ("mail.smtp.host = '::1'", "::1", 465),
         ] {
             let smtp = smtp(text).ok().unwrap();
             assert_eq!((smtp.host.as_str(), smtp.port), (host, port), "{text}");
@@ -194,6 +194,11 @@ mod tests {
         {
             assert!(smtp(&format!("mail.smtp.host = '{host}'")).is_err(), "{host}");
         }
+    }
+
+    #[test]
+    fn rel_26_mails_are_encrypted_from_the_first_byte_on_unless_somebody_asks_for_less() {
+        assert_eq!(smtp("mail.smtp.host = 'smtp.example.com'").ok().unwrap().tls, SmtpTls::Implicit);
     }
 
     #[test]

@@ -82,9 +82,10 @@ impl TrustedProxies {
         };
         // Several lines are one list (RFC 9110 section 5.3), so the last line is the right-most part of it.
         for line in headers.get_all(name).iter().rev() {
-            let Ok(line) = line.to_str() else { break };
-            for hop in line.rsplit(',') {
-                let Some(address) = self.hop(hop.trim()) else { return ClientAddress(client) };
+            // Each hop is decoded alone: what the client sent further left, in whatever bytes, hides none of ours.
+            for hop in line.as_bytes().rsplit(|byte| *byte == b',') {
+                let hop = std::str::from_utf8(hop.trim_ascii()).ok();
+                let Some(address) = hop.and_then(|hop| self.hop(hop)) else { return ClientAddress(client) };
                 client = address;
                 if !self.contains(address) {
                     return ClientAddress(client);
@@ -130,6 +131,7 @@ pub(super) fn peer(extensions: &Extensions) -> ClientAddress {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
@@ -160,10 +162,26 @@ mod tests {
         }
 
         #[test]
-        fn bru_05_no_header_makes_the_walk_panic(value in "[ -~]{0,80}") {
+        fn bru_05_no_header_makes_the_walk_panic(value in prop::collection::vec(any::<u8>(), 0..80)) {
+            let Ok(value) = HeaderValue::from_bytes(&value) else { return Ok(()) };
             for header in [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded] {
-                let sent = headers(&[("x-forwarded-for", &value), ("forwarded", &value)]);
-                proxies(header).client(ip("10.0.0.1"), &sent);
+                let sent = [(X_FORWARDED_FOR, value.clone()), (header::FORWARDED, value.clone())];
+                proxies(header).client(ip("10.0.0.1"), &sent.into_iter().collect());
+            }
+        }
+
+        #[test]
+        fn bru_05_no_bytes_that_the_client_sent_hide_the_hop_of_our_proxy(
+            sent in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            for (header, name, hop) in [
+                (ForwardedHeader::XForwardedFor, X_FORWARDED_FOR, "198.51.100.7"),
+                (ForwardedHeader::Forwarded, header::FORWARDED, "for=198.51.100.7"),
+            ] {
+                let line = [&sent[..], b", ", hop.as_bytes()].concat();
+                let Ok(line) = HeaderValue::from_bytes(&line) else { return Ok(()) };
+                let sent = [(name, line)].into_iter().collect();
+                prop_assert_eq!(proxies(header).client(ip("10.0.0.1"), &sent).0, ip("198.51.100.7"));
             }
         }
     }
@@ -187,6 +205,14 @@ mod tests {
             let lines: Vec<_> = lines.iter().map(|line| ("x-forwarded-for", *line)).collect();
             assert_eq!(proxies.client(ip("10.0.0.1"), &headers(&lines)).0, ip(expected), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn bru_05_one_byte_that_is_not_ascii_does_not_make_the_proxy_the_client() {
+        let line = HeaderValue::from_bytes(b"\xff, 198.51.100.7").unwrap();
+        let sent = [(X_FORWARDED_FOR, line)].into_iter().collect();
+        let read = proxies(ForwardedHeader::XForwardedFor).client(ip("10.0.0.1"), &sent);
+        assert_eq!(read.0, ip("198.51.100.7"));
     }
 
     #[test]

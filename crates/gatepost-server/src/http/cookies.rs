@@ -25,6 +25,8 @@ pub enum CookieName {
     Device,
     /// The half of the double-submit token that scripts of our own pages can read.
     Csrf,
+    /// The key to the local mailbox, for its pages only.
+    Mailbox,
 }
 
 impl CookieName {
@@ -34,6 +36,32 @@ impl CookieName {
             Self::PreAuth => "pre",
             Self::Device => "dc",
             Self::Csrf => "csrf",
+            Self::Mailbox => "mailbox",
+        }
+    }
+
+    /// Where it is sent. A cookie with the prefix `__Host-` has to be for every path.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Session | Self::PreAuth | Self::Device | Self::Csrf => "/",
+            Self::Mailbox => "/dev/mailbox",
+        }
+    }
+
+    /// The prefix that it has over https.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Session | Self::PreAuth | Self::Device | Self::Csrf => "__Host-",
+            Self::Mailbox => "__Secure-",
+        }
+    }
+
+    /// Which requests that begin on other sites carry it. Links of others lead into the application, and never into the
+    /// mailbox.
+    const fn same_site(self) -> &'static str {
+        match self {
+            Self::Session | Self::PreAuth | Self::Device | Self::Csrf => "Lax",
+            Self::Mailbox => "Strict",
         }
     }
 
@@ -61,10 +89,11 @@ impl CookieJar {
     /// The `Set-Cookie` value for a cookie of ours. The value is base64url and dots; without `max_age` the browser forgets
     /// it when it closes.
     pub fn set(&self, name: CookieName, value: &str, max_age: Option<Duration>) -> HeaderValue {
-        let (prefix, secure) = if self.secure { ("__Host-", "; Secure") } else { ("", "") };
+        let (prefix, secure) = if self.secure { (name.prefix(), "; Secure") } else { ("", "") };
         let http_only = if name.is_for_scripts() { "" } else { "; HttpOnly" };
-        let bare = name.bare();
-        let mut text = format!("{prefix}{bare}={value}; Path=/{secure}{http_only}; SameSite=Lax");
+        let (bare, path, same_site) = (name.bare(), name.path(), name.same_site());
+        let mut text =
+            format!("{prefix}{bare}={value}; Path={path}{secure}{http_only}; SameSite={same_site}");
         if let Some(age) = max_age {
             text.push_str(&format!("; Max-Age={}", age.as_secs()));
         }
@@ -82,7 +111,7 @@ impl CookieJar {
     /// The value of a cookie. The first one of that name counts: with the prefix there is only one, and without it, on
     /// loopback, browsers send the more specific path first.
     pub fn get(&self, headers: &HeaderMap, name: CookieName) -> Option<Secret<String>> {
-        let prefix = if self.secure { "__Host-" } else { "" };
+        let prefix = if self.secure { name.prefix() } else { "" };
         headers
             .get_all(header::COOKIE)
             .iter()
@@ -141,6 +170,10 @@ mod tests {
         assert_eq!(
             CookieJar::new("http://127.0.0.1:8080").set(CookieName::Csrf, "abc", None),
             "csrf=abc; Path=/; SameSite=Lax"
+        );
+        assert_eq!(
+            jar.set(CookieName::Mailbox, "abc", None),
+            "__Secure-mailbox=abc; Path=/dev/mailbox; Secure; HttpOnly; SameSite=Strict"
         );
     }
 

@@ -120,7 +120,21 @@ impl Courier {
     }
 
     async fn deliver_one(&self, claimed: Claimed) -> Fate {
-        let fate = match self.prepare(&claimed) {
+        let (courier, claimed) = (self.clone(), Arc::new(claimed));
+        let mut attempt = JoinSet::new();
+        let mail = Arc::clone(&claimed);
+        // A task of its own, so that a panic is the end of this attempt and no more: the mails behind it must not wait for
+        // ever. It ends with this one.
+        attempt.spawn(async move { courier.attempt(&mail).await });
+        let fate = match attempt.join_next().await {
+            Some(Ok(fate)) => fate,
+            Some(Err(_)) | None => Fate::Postponed("delivering it panicked".to_owned()),
+        };
+        self.write_down(&claimed, fate).await
+    }
+
+    async fn attempt(&self, claimed: &Claimed) -> Fate {
+        match self.prepare(claimed) {
             Ok(Some(mail)) => match self.transport.send(&mail).await {
                 Ok(()) => Fate::Sent,
                 Err(SendError::Transient(problem)) => Fate::Postponed(problem),
@@ -128,14 +142,19 @@ impl Courier {
             },
             Ok(None) => Fate::Expired,
             Err(fate) => fate,
-        };
-        self.write_down(&claimed, fate).await
+        }
     }
 
     /// The mail of a row, `None` when it is too late for it.
     fn prepare(&self, claimed: &Claimed) -> Result<Option<Outgoing>, Fate> {
-        if claimed.not_after.is_some_and(|not_after| self.app.clock.now() >= not_after) {
+        let now = self.app.clock.now();
+        if claimed.not_after.is_some_and(|not_after| now >= not_after) {
             return Ok(None);
+        }
+        // Whoever had it before never said what became of it: it may be the mail that ends them. One that was never
+        // tried is, even if no server ran for so long.
+        if claimed.attempt > 1 && now > claimed.give_up_at {
+            return Err(Fate::Dead("tried for three days, the last time without an end".to_owned()));
         }
         // A newer server beside this one may know more kinds of letters.
         let kind = Kind::parse(&claimed.kind)
@@ -153,7 +172,8 @@ impl Courier {
 
     /// Writes down what became of a mail. When the database does not answer for a while, it insists: a mail that was
     /// sent and not marked is sent again.
-    async fn write_down(&self, claimed: &Claimed, mut fate: Fate) -> Fate {
+    async fn write_down(&self, claimed: &Claimed, fate: Fate) -> Fate {
+        let mut fate = fate.without_quotes();
         let (db, lease, now) = (&self.app.db, (claimed.id, claimed.fence), self.app.clock.now());
         let due_at = now.plus(pause(claimed.attempt, &self.app.random));
         if let Fate::Postponed(problem) = &fate
@@ -187,6 +207,27 @@ impl Courier {
         report(claimed, &fate);
         fate
     }
+}
+
+impl Fate {
+    /// The same, without what a mail server quoted: links are secrets, and addresses are sealed.
+    fn without_quotes(self) -> Self {
+        match self {
+            Self::Postponed(problem) => Self::Postponed(without_quotes(&problem)),
+            Self::Dead(problem) => Self::Dead(without_quotes(&problem)),
+            Self::Sent | Self::Expired => self,
+        }
+    }
+}
+
+/// A text as one line without any word that could be an address, a link or a part of one.
+fn without_quotes(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let is_quoted =
+        |word: &str| word.contains('@') || word.contains("://") || word.contains("token=") || word.len() > 80;
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let words: Vec<_> = words.map(|word| if is_quoted(word) { "[…]" } else { word }).collect();
+    words.join(" ").chars().take(LONGEST).collect()
 }
 
 impl Round {
@@ -259,6 +300,14 @@ mod tests {
                 assert_eq!(pause(attempt, &random).as_secs(), last);
             }
         }
+    }
+
+    #[test]
+    fn what_a_server_quotes_of_a_mail_is_not_repeated() {
+        let text = without_quotes(
+            "550 5.7.1 blocked: https://a.example/reset#token=gpr_abc see\thttp://s.example\r\n<ada@example.com>: unknown",
+        );
+        assert_eq!(text, "550 5.7.1 blocked: […] see […]  […] unknown");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use super::transport::{SendError, Sending, Transport};
 
 /// A file larger than this is no mail of ours.
 const LARGEST: u64 = 4 * 1024 * 1024;
+/// How many mails are kept. A mailbox is for looking at, and strangers can have mails written.
+const KEPT: usize = 1_000;
 
 /// A folder of mails.
 #[derive(Clone)]
@@ -43,6 +45,12 @@ impl Mailbox {
     /// # Errors
     /// When the folder cannot be read. One that is not there is empty.
     pub fn list(&self, limit: usize) -> std::io::Result<Vec<StoredMail>> {
+        let ids = self.ids()?;
+        ids.iter().take(limit).filter_map(|id| self.show(id).transpose()).collect()
+    }
+
+    /// The ids, newest first.
+    fn ids(&self) -> std::io::Result<Vec<String>> {
         let entries = match std::fs::read_dir(&self.0) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -58,8 +66,7 @@ impl Mailbox {
         }
         // Ids sort by time.
         ids.sort_unstable_by(|a, b| b.cmp(a));
-        ids.truncate(limit);
-        ids.iter().filter_map(|id| self.show(id).transpose()).collect()
+        Ok(ids)
     }
 
     /// One mail.
@@ -93,7 +100,17 @@ impl Mailbox {
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&draft, &path)?;
+        self.forget_the_oldest(id);
         File::open(&self.0)?.sync_all()
+    }
+
+    /// Keeps the newest mails, and the one that was just written.
+    fn forget_the_oldest(&self, written: &str) {
+        let ids = self.ids().unwrap_or_default();
+        for id in ids.iter().skip(KEPT).filter(|id| *id != written) {
+            // Where it stays, the next mail tries again: the mail itself is delivered.
+            drop(std::fs::remove_file(self.0.join(format!("{id}.eml"))));
+        }
     }
 }
 
@@ -235,6 +252,25 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!(mode(&folder.path().join("mailbox")), 0o700);
         assert_eq!(mode(&folder.path().join(format!("mailbox/{ID}.eml"))), 0o600);
+    }
+
+    #[test]
+    fn the_newest_thousand_mails_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mailbox = Mailbox::in_directory(folder.path());
+        std::fs::create_dir(&mailbox.0).unwrap();
+        let id = |number: usize| format!("019b76da-a800-7b30-9a44-{number:012x}");
+        for number in 10..KEPT + 20 {
+            std::fs::write(mailbox.0.join(format!("{}.eml", id(number))), "").unwrap();
+        }
+        std::fs::write(mailbox.0.join("notes.txt"), "mine").unwrap();
+        mailbox.put(&id(KEPT + 20), b"the newest").unwrap();
+        let ids = mailbox.ids().unwrap();
+        assert_eq!((ids.len(), ids[0].as_str(), ids[KEPT - 1].as_str()), (KEPT, &*id(KEPT + 20), &*id(21)));
+        // A dead letter of long ago that was owed again is there to be read.
+        mailbox.put(&id(1), b"late").unwrap();
+        assert!(mailbox.show(&id(1)).unwrap().is_some());
+        assert!(mailbox.0.join("notes.txt").exists(), "files of others stay");
     }
 
     #[test]

@@ -12,7 +12,9 @@
 
 mod courier;
 mod letter;
+mod line_by_line;
 mod mailbox;
+mod mailbox_key;
 mod mailbox_page;
 mod message;
 mod owe;
@@ -30,6 +32,7 @@ use crate::app::App;
 pub use courier::{Courier, Round};
 pub use letter::{FactorChange, Kind, Letter};
 pub use mailbox::{Mailbox, StoredMail};
+pub use mailbox_key::MailboxKey;
 pub use message::Outgoing;
 pub use owe::{Mail, MailId, MailKind, Outbox, Recent};
 pub use queue::{Queued, State, purge, queue, retry};

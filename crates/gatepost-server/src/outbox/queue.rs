@@ -8,6 +8,7 @@ use gatepost_kernel::Timestamp;
 use super::owe::{GIVE_UP_AFTER, MailId, Outbox};
 use super::sql;
 use crate::app::App;
+use crate::audit::{self, Event};
 
 /// How long a mail that was sent, or that was not sent any more, is remembered: for limits and for questions.
 const REMEMBER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -87,12 +88,19 @@ pub async fn queue(app: &App, limit: u32) -> Result<Vec<Queued>, DbError> {
 /// # Errors
 /// What the database says.
 pub async fn retry(app: &App, which: Option<MailId>) -> Result<u64, DbError> {
-    let now = app.clock.now();
-    let give_up_at = now.plus(GIVE_UP_AFTER);
+    let act = app.operator_act();
+    let (now, give_up_at) = (act.at, act.at.plus(GIVE_UP_AFTER));
     app.db
-        .write(move |tx| match which {
-            Some(id) => sql::retry(tx, id, now, give_up_at),
-            None => sql::retry_all(tx, now, give_up_at),
+        .write(move |tx| {
+            let mails = match which {
+                Some(id) => sql::retry(tx, id, now, give_up_at),
+                None => sql::retry_all(tx, now, give_up_at),
+            }?;
+            if mails > 0 {
+                let mail = which.map(|id| id.to_string());
+                audit::record(tx, &act, &Event::MailRetried { mail, mails })?;
+            }
+            Ok(mails)
         })
         .await
 }

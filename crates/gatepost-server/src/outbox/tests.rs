@@ -8,9 +8,12 @@ use std::time::Duration;
 use gatepost_db::{DbError, params};
 use gatepost_kernel::{OpaqueToken, Secret, Timestamp};
 use gatepost_server::outbox::{
-    Courier, Kind, Letter, Mail, Outgoing, Recent, Round, SendError, Sending, State, Transport, queue, retry,
+    Courier, Kind, Letter, Mail, MailboxKey, Outgoing, Recent, Round, SendError, Sending, State, Transport,
+    queue, retry,
 };
 use gatepost_testkit::{Node, Setup, TestApp, on_each_db};
+use http::HeaderName;
+use http::header::{COOKIE, HOST};
 
 /// A client on the same machine.
 const HERE: &str = "127.0.0.1";
@@ -226,8 +229,11 @@ on_each_db! {
         server.answers(None);
         assert_eq!(courier.deliver().await.unwrap(), Round::default());
         assert_eq!(retry(&app.app, None).await.unwrap(), 1);
+        let said = app.text("SELECT details FROM audit_log WHERE action = 'mail_retried'", &[]).await;
+        assert_eq!(said.as_deref(), Some(r#"{"mail":null,"mails":1}"#));
         assert_eq!(courier.deliver().await.unwrap(), Round { sent: 1, ..Round::default() });
         assert_eq!(retry(&app.app, Some(dead[0].id)).await.unwrap(), 0, "it is not dead any more");
+        assert_eq!(app.number("SELECT count(*) FROM audit_log WHERE action = 'mail_retried'", &[]).await, 1, "and nothing happened");
     }
 
     async fn rel_26_a_refusal_for_good_is_a_dead_letter_at_once(app: TestApp) {
@@ -240,6 +246,54 @@ on_each_db! {
         owe(&app, mail("ada@example.com", Letter::AddressChanged)).await;
         assert_eq!(courier.deliver().await.unwrap(), Round { sent: 1, ..Round::default() });
         assert_eq!(states(&app).await, BTreeMap::from([("dead", 1), ("sent", 1)]));
+    }
+
+    async fn rel_26_a_mail_that_panics_is_postponed_and_dead_in_the_end(app: TestApp) {
+        /// A transport that fails in a way that nobody thought of.
+        struct Broken;
+        impl Transport for Broken {
+            fn send<'a>(&'a self, _: &'a Outgoing) -> Sending<'a> {
+                Box::pin(async { panic!("nobody thought of this") })
+            }
+        }
+        owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
+        owe(&app, mail("ada@example.com", Letter::AddressChanged)).await;
+        let broken = Courier::with(&app.app, Arc::new(Broken));
+        assert_eq!(broken.deliver().await.unwrap(), Round { postponed: 1, ..Round::default() });
+        let first = queue(&app.app, 10).await.unwrap().pop().unwrap();
+        assert_eq!((first.state, first.problem.as_deref()), (State::Owed, Some("delivering it panicked")));
+        for _ in 0..80 {
+            app.clock.advance(HOUR);
+            broken.deliver().await.unwrap();
+        }
+        assert!(states(&app).await["dead"] >= 1);
+    }
+
+    async fn rel_26_a_mail_that_ends_its_process_is_dead_after_three_days(app: TestApp) {
+        owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
+        // What a process leaves behind that was killed with a mail in its hands.
+        app.execute("UPDATE outbox SET attempts = 9, fence = 9", &[]).await;
+        // Never tried, however late: no server ran.
+        owe(&app, mail("ada@example.com", Letter::AddressChanged)).await;
+        owe(&app, mail("bob@example.com", Letter::SessionStolen)).await;
+        app.clock.advance(73 * HOUR);
+        let (courier, server) = courier(&app);
+        assert_eq!(courier.deliver().await.unwrap(), Round { dead: 1, sent: 2, ..Round::default() });
+        assert_eq!(server.taken().len(), 2);
+    }
+
+    async fn rel_26_an_address_that_a_server_quotes_is_not_kept(app: TestApp) {
+        let (courier, server) = courier(&app);
+        for (answer, to) in [
+            (SendError::Permanent("550 <ada@example.com>: unknown".to_owned()), "ada@example.com"),
+            (SendError::Transient("451 bob@example.com is full".to_owned()), "bob@example.com"),
+        ] {
+            server.answers(Some(answer));
+            owe(&app, mail(to, Letter::SessionStolen)).await;
+            courier.deliver().await.unwrap();
+        }
+        let problems: Vec<_> = queue(&app.app, 10).await.unwrap().into_iter().map(|mail| mail.problem.unwrap()).collect();
+        assert!(problems.contains(&"550 […] unknown".to_owned()) && problems.contains(&"451 […] is full".to_owned()), "{problems:?}");
     }
 
     async fn rel_26_a_link_that_would_not_work_is_not_sent(app: TestApp) {
@@ -330,24 +384,60 @@ on_each_db! {
         let (letter, token) = reset(&app, at);
         owe(&app, mail("ada@example.com", letter)).await;
         assert_eq!(Courier::new(&app.app).ok().unwrap().deliver().await.unwrap().sent, 3);
-        let list = app.get("/dev/mailbox").from(HERE).send().await;
+        let (link, cookie) = with_the_key(&app).await;
+        let list = app.get("/dev/mailbox").from(HERE).header(COOKIE, &cookie).send().await;
         assert_eq!((list.status, list.header("content-type")), (200, "text/html; charset=utf-8"));
         assert!(!list.header("content-security-policy").contains("unsafe"));
         let links: Vec<_> = list.text().split("href=\"").filter_map(|rest| rest.split('"').next()).filter(|link| link.starts_with("/dev/")).map(str::to_owned).collect();
         assert_eq!(links.len(), 3, "{}", list.text());
         let mut pages = String::new();
         for link in links {
-            let page = app.get(&link).from(HERE).send().await;
+            let page = app.get(&link).from(HERE).header(COOKIE, &cookie).send().await;
             assert_eq!(page.status, 200);
             pages.push_str(&page.text());
         }
         assert!(!pages.contains("<script") && pages.contains("&lt;script&gt;"), "{pages}");
         assert!(pages.contains(&token));
         for nothing in ["/dev/mailbox/019b76da-a800-7b30-9a44-3f1d5c2e8b10", "/dev/mailbox/..%2f..%2fmaster.key"] {
-            app.get(nothing).from(HERE).send().await.assert_refused(404, "not_found");
+            app.get(nothing).from(HERE).header(COOKIE, &cookie).send().await.assert_refused(404, "not_found");
         }
-        // A proxy that nobody named brings others.
-        app.get("/dev/mailbox").from("192.0.2.1").send().await.assert_refused(404, "not_found");
+        // Even with the key: a proxy that nobody named brings others.
+        for path in [link.as_str(), "/dev/mailbox"] {
+            app.get(path).from("192.0.2.1").header(COOKIE, &cookie).send().await.assert_refused(404, "not_found");
+            for trace in ["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip", "via"] {
+                let name = HeaderName::from_static(trace);
+                let answer = app.get(path).from(HERE).header(COOKIE, &cookie).and_header(name, "x").send().await;
+                answer.assert_refused(404, "not_found");
+            }
+        }
+    }
+
+    async fn rec_02_the_mailbox_opens_to_nobody_without_its_key(app: TestApp) {
+        owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
+        Courier::new(&app.app).ok().unwrap().deliver().await.unwrap();
+        let id = "019b76da-a800-7b30-9a44-3f1d5c2e8b10";
+        // What arrives through `proxy_pass http://localhost:8080` looks like this, and nothing tells it from a browser here.
+        for path in ["/dev/mailbox".to_owned(), format!("/dev/mailbox/{id}"), "/dev/mailbox?key=".to_owned(), format!("/dev/mailbox?key={}", "0".repeat(64))] {
+            let answer = app.get(&path).from(HERE).header(HOST, "localhost:8080").send().await;
+            answer.assert_refused(403, "forbidden");
+            assert!(answer.json()["detail"].as_str().unwrap().contains("gatepost mail link"));
+            assert!(answer.cookie("mailbox").is_none());
+        }
+        let (link, cookie) = with_the_key(&app).await;
+        let mut wrong = cookie.clone();
+        let last = wrong.pop().unwrap();
+        wrong.push(if last == '0' { '1' } else { '0' });
+        app.get("/dev/mailbox").from(HERE).header(COOKIE, &wrong).send().await.assert_refused(403, "forbidden");
+        // The browser keeps the key, and the address forgets it.
+        let moved = app.get(&link).from(HERE).send().await;
+        assert_eq!((moved.status, moved.header("location")), (303, "/dev/mailbox"));
+        let set = moved.header("set-cookie");
+        assert!(set.ends_with("; Path=/dev/mailbox; HttpOnly; SameSite=Strict"), "{set}");
+        // It is the same after a restart, and another one under another master key.
+        let again = app.second_node().await;
+        assert_eq!(MailboxKey::link(&again.app), MailboxKey::link(&app.app));
+        let page = again.get("/dev/mailbox").from(HERE).header(COOKIE, &cookie).send().await;
+        assert_eq!(page.status, 200);
     }
 
     async fn the_mailbox_is_no_page_where_others_can_reach_the_server(app: TestApp = behind_a_proxy) {
@@ -356,7 +446,16 @@ on_each_db! {
 
     async fn the_mailbox_is_no_page_where_mails_leave(app: TestApp = with_a_mail_server) {
         app.get("/dev/mailbox").from(HERE).send().await.assert_refused(404, "not_found");
+        assert_eq!(MailboxKey::link(&app.app), None);
     }
+}
+
+/// The path of the link, and the cookie that it leaves.
+async fn with_the_key(app: &TestApp) -> (String, String) {
+    let link = MailboxKey::link(&app.app).unwrap();
+    let path = link.strip_prefix(&app.app.issuer).unwrap().to_owned();
+    let moved = app.get(&path).from(HERE).send().await;
+    (path, format!("mailbox={}", moved.cookie("mailbox").unwrap()))
 }
 
 fn behind_a_proxy(setup: Setup) -> Setup {

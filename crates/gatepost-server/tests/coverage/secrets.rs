@@ -25,6 +25,7 @@ const EXPOSE: &[(&str, &str)] = &[
     ("crates/gatepost-server/src/keys/master.rs", "keys are derived, sealed and opened"),
     ("crates/gatepost-server/src/keys/ring.rs", "the private half of a key is sealed"),
     ("crates/gatepost-server/src/outbox/letter.rs", "the link of a mail is written into what is sealed"),
+    ("crates/gatepost-server/src/outbox/mailbox_key.rs", "the key is made, compared, and written into its link and its cookie"),
     ("crates/gatepost-server/src/outbox/mailbox.rs", "a mail goes to its file, for its owner's eyes only"),
     ("crates/gatepost-server/src/outbox/message.rs", "a letter is written into the message"),
     ("crates/gatepost-server/src/outbox/smtp.rs", "the mail goes to the mail server, and so does the configured password"),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use gatepost_db::on_each_engine;
 use gatepost_server::outbox::{Round, State, queue};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::server::{Server, courier, owe};
 
@@ -84,6 +86,36 @@ on_each_engine! {
             assert_eq!(server.heard_in_clear(), "", "{broken}");
             assert!(server.mails().is_empty(), "{broken}");
         }
+    }
+
+    async fn rel_26_words_put_in_before_the_encryption_count_for_nothing(engine) {
+        let server = Server::start();
+        // Somebody on the way, who cannot read the encryption and so writes in front of it.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (host, real) = (format!("localhost:{}", listener.local_addr().unwrap().port()), server.port);
+        let on_the_way = tokio::spawn(async move {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(("127.0.0.1", real)).await.unwrap();
+            let mut bytes = [0; 4096];
+            loop {
+                let length = server.read(&mut bytes).await.unwrap();
+                client.write_all(&bytes[..length]).await.unwrap();
+                let length = client.read(&mut bytes).await.unwrap();
+                server.write_all(&bytes[..length]).await.unwrap();
+                if bytes.starts_with(b"STARTTLS") {
+                    break;
+                }
+            }
+            let length = server.read(&mut bytes).await.unwrap();
+            let both = [&bytes[..length], b"250-localhost\r\n250 AUTH PLAIN LOGIN\r\n"].concat();
+            client.write_all(&both).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+        });
+        let app = server.app_but(engine, "put in", &[("mail.smtp.host", host.as_str()), ("mail.smtp.timeout", "5s")]).await;
+        owe(&app, "ada@example.com").await;
+        assert_eq!(courier(&app).deliver().await.unwrap(), postponed(1));
+        assert!(server.mails().is_empty());
+        on_the_way.abort();
     }
 
     async fn rel_26_a_wrong_password_for_the_mail_server_kills_no_mail(engine) {

@@ -190,6 +190,10 @@ fn the_operator_reads_the_local_mailbox_and_the_queue() {
     assert!(!list.contains('\x1b') && !shown.contains('\x1b'));
     assert_eq!(here.run(&["mail", "show", "../../master.key"]).status.code(), Some(1));
     assert_eq!(here.succeed(&["mail", "queue"]).lines().count(), 1);
+    let link = here.succeed(&["mail", "link"]);
+    assert!(link.starts_with("http://") && link.contains("/dev/mailbox?key="), "{link}");
+    assert_eq!(here.succeed(&["mail", "link"]), link, "it stays the same");
+    assert_eq!(here.run(&["mail", "link", "--public-url", "https://id.example.com"]).status.code(), Some(1));
     assert_eq!(here.succeed(&["mail", "retry", "--all"]).trim(), "there is no dead letter");
     assert_eq!(here.run(&["mail", "retry", id]).status.code(), Some(1));
     assert_eq!(here.run(&["mail", "retry"]).status.code(), Some(2));
