@@ -92,5 +92,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(15, "audit_chain", "0015_audit_chain"),
         migration!(16, "devices", "0016_devices"),
         migration!(17, "second_factor", "0017_second_factor"),
+        migration!(18, "typed_addresses", "0018_typed_addresses"),
     ],
 };

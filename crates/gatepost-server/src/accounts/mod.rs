@@ -39,8 +39,8 @@ pub use profile::{Patch, ProfileChange, ProfileInput};
 pub(crate) use sql::user_columns;
 pub use sql::{STATEMENTS, USER_COLUMNS, user_from_row};
 pub use standing::{
-    approve, bump_epoch, delete, mark_email_verified, mark_signed_in, purge, set_active, set_two_factor,
-    touch,
+    approve, bump_epoch, change_email, delete, mark_email_verified, mark_signed_in, purge, set_active,
+    set_two_factor, touch,
 };
 
 /// The operations of this feature.

@@ -55,6 +55,9 @@ statements! {
     VERIFY_EMAIL = concat!(
         "UPDATE users SET email_verified = TRUE, version = version + 1, updated_at = ?2 ",
         "WHERE id = ?1 AND deleted_at IS NULL RETURNING ", user_columns!(""));
+    CHANGE_EMAIL = concat!(
+        "UPDATE users SET email = ?2, email_canonical = ?3, email_verified = TRUE, version = version + 1, updated_at = ?4 ",
+        "WHERE id = ?1 AND deleted_at IS NULL RETURNING ", user_columns!(""));
     APPROVE = "UPDATE users SET awaiting_approval = FALSE, version = version + 1, updated_at = ?2 \
         WHERE id = ?1 AND awaiting_approval AND deleted_at IS NULL";
     TOUCH = "UPDATE users SET version = version + 1, updated_at = ?2 WHERE id = ?1";
@@ -212,6 +215,15 @@ pub(super) fn mark_email_verified(
     now: Timestamp,
 ) -> Result<Option<User>, DbError> {
     tx.query_opt(&VERIFY_EMAIL, &params![id, now], user_from_row)
+}
+
+pub(super) fn change_email(
+    tx: &mut WriteTx<'_>,
+    id: UserId,
+    email: &Email,
+    now: Timestamp,
+) -> Result<Option<User>, DbError> {
+    tx.query_opt(&CHANGE_EMAIL, &params![id, email.as_typed(), email.canonical(), now], user_from_row)
 }
 
 pub(super) fn approve(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<bool, DbError> {

@@ -6,7 +6,7 @@ use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::Timestamp;
 
 use super::model::User;
-use super::{Error, living, sql};
+use super::{Email, Error, living, sql, who_holds};
 use crate::audit::{self, Act, Event};
 use crate::ids::UserId;
 
@@ -72,6 +72,17 @@ pub fn mark_email_verified(tx: &mut WriteTx<'_>, act: &Act, id: UserId) -> Resul
     let user = sql::mark_email_verified(tx, id, act.at)?.ok_or(Error::NotFound)?;
     audit::record(tx, act, &Event::EmailVerified { user: id })?;
     Ok(user)
+}
+
+/// Gives an account another address, to which its mailbox has agreed, and returns the account as it is then. The caller
+/// records why.
+///
+/// # Errors
+/// [`Error::EmailTaken`], [`Error::NotFound`], or what the database says.
+pub fn change_email(tx: &mut WriteTx<'_>, act: &Act, id: UserId, email: &Email) -> Result<User, Error> {
+    let user = living(sql::user_by_id(tx, id)?)?;
+    who_holds(tx, &user, Some(email))?;
+    sql::change_email(tx, id, email, act.at)?.ok_or(Error::NotFound)
 }
 
 /// Lets somebody in who has waited for an administrator. Whether they were waiting.

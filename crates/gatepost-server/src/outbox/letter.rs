@@ -27,7 +27,7 @@ pub enum Letter {
         /// Until when.
         expires: Timestamp,
     },
-    /// To the new address: it is the account's now.
+    /// To the address that the account has now, and to the one that it had.
     AddressChanged,
     /// Somebody asked for a new password.
     ResetPassword {

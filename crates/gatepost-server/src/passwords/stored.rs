@@ -60,6 +60,14 @@ pub fn forget(tx: &mut WriteTx<'_>, user: UserId) -> Result<(), DbError> {
     sql::forget_history(tx, user)
 }
 
+/// Takes the password of an account away: nobody signs in with it any more. It and those before it stay refused as new ones.
+///
+/// # Errors
+/// What the database says.
+pub fn withdraw(tx: &mut WriteTx<'_>, user: UserId) -> Result<(), DbError> {
+    sql::forget(tx, user)
+}
+
 /// Stores a better hash of the same password, unless the password was changed meanwhile.
 ///
 /// # Errors

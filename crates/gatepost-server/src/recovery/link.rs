@@ -7,7 +7,7 @@ use gatepost_kernel::{OpaqueToken, Purpose, Random, Secret, Timestamp, TokenHash
 use gatepost_problem::{Problem, ProblemType};
 
 use super::sql;
-use crate::accounts::{self, User};
+use crate::accounts::{self, Email, User};
 use crate::app::App;
 use crate::audit::{self, Act, Event};
 use crate::http::storage_problem;
@@ -64,6 +64,12 @@ purposes! {
     VerifyEmail "verify_email" "/verify-email" HOUR.saturating_mul(24);
     /// A new password.
     ResetPassword "reset_password" "/reset-password" MINUTE.saturating_mul(30);
+    /// The address that an account is to have is its owner's.
+    ConfirmEmail "confirm_email" "/confirm-email" HOUR.saturating_mul(24);
+    /// The address that an account had is to be its address again.
+    UndoEmail "undo_email" "/undo-email" HOUR.saturating_mul(24 * 7);
+    /// Whoever failed to sign in, or did, was not the owner.
+    SecureAccount "secure_account" "/secure-account" HOUR.saturating_mul(24);
 }
 
 impl LinkPurpose {
@@ -71,7 +77,34 @@ impl LinkPurpose {
     /// intruder must not: an intruder changes the password first.
     const fn is_bound_to_epoch(self) -> bool {
         match self {
-            Self::VerifyEmail | Self::ResetPassword => true,
+            Self::VerifyEmail | Self::ResetPassword | Self::ConfirmEmail => true,
+            Self::UndoEmail | Self::SecureAccount => false,
+        }
+    }
+
+    /// Whether it is about the address that the account has: then it dies when that changes.
+    const fn is_about_present_address(self) -> bool {
+        match self {
+            Self::VerifyEmail | Self::ResetPassword | Self::SecureAccount => true,
+            Self::ConfirmEmail | Self::UndoEmail => false,
+        }
+    }
+
+    /// Whether an account has one for each address, and not only the newest. Otherwise whoever changes an address twice
+    /// takes the first mailbox its way back.
+    const fn is_one_per_address(self) -> bool {
+        match self {
+            Self::UndoEmail => true,
+            Self::VerifyEmail | Self::ResetPassword | Self::ConfirmEmail | Self::SecureAccount => false,
+        }
+    }
+
+    /// Whether the audit trail says that it was sent. What a request to change an address sends must not show there: it
+    /// would tell the user who asked whether the new address is free.
+    const fn is_recorded(self) -> bool {
+        match self {
+            Self::VerifyEmail | Self::ResetPassword | Self::SecureAccount => true,
+            Self::ConfirmEmail | Self::UndoEmail => false,
         }
     }
 }
@@ -115,10 +148,21 @@ pub(super) struct Link {
     pub(super) epoch: Option<i64>,
     /// The address that it is about, in canonical form.
     pub(super) address: String,
+    /// The same as its owner typed it.
+    pub(super) typed: Option<String>,
     /// What an invited person becomes besides a user.
     pub(super) role: Option<String>,
     /// When it was made.
     pub(super) made_at: Timestamp,
+}
+
+impl Link {
+    /// The address that it is about.
+    pub(super) fn email(&self) -> Result<Email, Refusal> {
+        let text = self.typed.as_ref().unwrap_or(&self.address);
+        // It was believed when it was written.
+        Email::parse(text).map_err(|_| Refusal::InvalidLink)
+    }
 }
 
 /// Why a link did not do what it is for.
@@ -187,12 +231,8 @@ fn bound(tx: &mut ReadTx<'_>, purpose: LinkPurpose, link: Option<Link>) -> Resul
     if link.epoch.is_some_and(|epoch| epoch != user.auth_epoch) {
         return Err(Refusal::InvalidLink);
     }
-    match purpose {
-        LinkPurpose::VerifyEmail | LinkPurpose::ResetPassword => {
-            if link.address != user.email_canonical() {
-                return Err(Refusal::InvalidLink);
-            }
-        }
+    if purpose.is_about_present_address() && link.address != user.email_canonical() {
+        return Err(Refusal::InvalidLink);
     }
     Ok((link, user))
 }
@@ -201,19 +241,20 @@ fn bound(tx: &mut ReadTx<'_>, purpose: LinkPurpose, link: Option<Link>) -> Resul
 #[derive(Clone)]
 pub struct Desk {
     issuer: String,
+    sign_in: String,
     pub(super) outbox: Outbox,
 }
 
 /// A link that was just made.
-struct Made {
-    url: Secret<String>,
-    expires: Timestamp,
+pub(super) struct Made {
+    pub(super) url: Secret<String>,
+    pub(super) expires: Timestamp,
 }
 
 impl Desk {
     /// The desk of this application.
     pub fn of(app: &App) -> Self {
-        Self { issuer: app.issuer.clone(), outbox: app.outbox.clone() }
+        Self { issuer: app.issuer.clone(), sign_in: app.sign_in_url(), outbox: app.outbox.clone() }
     }
 
     /// Sends a link that verifies the address of an account, and ends the one before.
@@ -246,33 +287,82 @@ impl Desk {
         self.owe(tx, act, user, (Letter::ResetPassword { link, expires }, Some(expires)))
     }
 
+    /// Tells somebody that the address was asked for which their account has, at most once a day.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(super) fn send_account_exists(
+        &self,
+        tx: &mut WriteTx<'_>,
+        act: &Act,
+        holder: &User,
+    ) -> Result<(), DbError> {
+        let was_told = self.outbox.recent(tx, &holder.mailbox(), Kind::AccountExists, act.at)?.last.is_some();
+        if was_told || !holder.is_active {
+            return Ok(());
+        }
+        self.owe(tx, act, holder, (Letter::AccountExists { sign_in: self.sign_in.clone() }, None))
+    }
+
+    /// Tells a mailbox that the address of its account was changed: the one that it has, or the one that it had.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(super) fn tell_of_change(&self, tx: &mut WriteTx<'_>, act: &Act, user: &User) -> Result<(), DbError> {
+        self.owe(tx, act, user, (Letter::AddressChanged, None))
+    }
+
     /// Whether the address of an account may get one more mail of this kind that somebody asked for: nobody fills the
     /// mailbox of others.
     ///
     /// # Errors
     /// What the database says.
     pub fn may_send(&self, tx: &mut ReadTx<'_>, act: &Act, user: &User, kind: Kind) -> Result<bool, DbError> {
-        let recent = self.outbox.recent(tx, &user.mailbox(), kind, act.at)?;
+        self.may_send_to(tx, act, &user.mailbox(), kind)
+    }
+
+    /// The same for a mailbox that may be nobody's.
+    pub(super) fn may_send_to(
+        &self,
+        tx: &mut ReadTx<'_>,
+        act: &Act,
+        mailbox: &str,
+        kind: Kind,
+    ) -> Result<bool, DbError> {
+        let recent = self.outbox.recent(tx, mailbox, kind, act.at)?;
         let is_soon = recent.last.is_some_and(|last| act.at.since(last) < BETWEEN);
         Ok(!is_soon && recent.within_day < DAILY)
     }
 
-    /// Makes the only link of its purpose for the address that the account has.
-    fn make(
+    /// Makes a link about the address that the account has, in place of the one before.
+    pub(super) fn make(
         &self,
         tx: &mut WriteTx<'_>,
         act: &Act,
         purpose: LinkPurpose,
         (user, drawn): (&User, &DrawnLink),
     ) -> Result<Made, DbError> {
-        sql::replace_for_user(tx, purpose, user.id)?;
-        let link = Link {
-            user: Some(user.id),
-            epoch: purpose.is_bound_to_epoch().then_some(user.auth_epoch),
-            address: user.email_canonical(),
-            role: None,
-            made_at: act.at,
-        };
+        let about = (user.email_canonical(), user.email.clone());
+        self.make_about(tx, act, purpose, (user, drawn), about)
+    }
+
+    /// Makes a link about another address, canonical and as typed, in place of the one before.
+    pub(super) fn make_about(
+        &self,
+        tx: &mut WriteTx<'_>,
+        act: &Act,
+        purpose: LinkPurpose,
+        (user, drawn): (&User, &DrawnLink),
+        (address, typed): (String, String),
+    ) -> Result<Made, DbError> {
+        if purpose.is_one_per_address() {
+            sql::forget_of_address(tx, purpose, user.id, &address)?;
+        } else {
+            sql::forget_of_purpose(tx, purpose, user.id)?;
+        }
+        let epoch = purpose.is_bound_to_epoch().then_some(user.auth_epoch);
+        let link =
+            Link { user: Some(user.id), epoch, address, typed: Some(typed), role: None, made_at: act.at };
         self.put(tx, act, (purpose, &link), drawn)
     }
 
@@ -284,7 +374,7 @@ impl Desk {
         DrawnLink(token): &DrawnLink,
     ) -> Result<Made, DbError> {
         let expires = link.made_at.plus(purpose.lifetime());
-        if let Some(user) = link.user {
+        if let Some(user) = link.user.filter(|_| purpose.is_recorded()) {
             audit::record(tx, act, &Event::LinkSent { user, purpose: purpose.name() })?;
         }
         sql::insert(tx, purpose, &TokenHash::of(purpose.hashed_with(), token.expose()), link, expires)?;
@@ -297,7 +387,7 @@ impl Desk {
     ///
     /// # Errors
     /// What the database says.
-    fn owe(
+    pub(super) fn owe(
         &self,
         tx: &mut WriteTx<'_>,
         act: &Act,
@@ -322,4 +412,54 @@ pub fn purge(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<u64, DbError> {
 /// What the database says.
 pub(super) fn forget_all(tx: &mut WriteTx<'_>, user: UserId) -> Result<(), DbError> {
     sql::forget_of_user(tx, user)
+}
+
+/// Forgets the links of an account that have this purpose.
+///
+/// # Errors
+/// What the database says.
+pub(super) fn forget(tx: &mut WriteTx<'_>, purpose: LinkPurpose, user: UserId) -> Result<(), DbError> {
+    sql::forget_of_purpose(tx, purpose, user)
+}
+
+/// Forgets the links of an account that have this purpose and were made then or later.
+///
+/// # Errors
+/// What the database says.
+pub(super) fn forget_since(
+    tx: &mut WriteTx<'_>,
+    purpose: LinkPurpose,
+    user: UserId,
+    since: Timestamp,
+) -> Result<(), DbError> {
+    sql::forget_since(tx, purpose, user, since)
+}
+
+/// Forgets the links of an account but those that give an address back. An intruder who has the mailbox of today must not
+/// be able to take the owner their way back.
+///
+/// # Errors
+/// What the database says.
+pub(super) fn forget_pending(tx: &mut WriteTx<'_>, user: UserId) -> Result<(), DbError> {
+    sql::forget_but(tx, user, LinkPurpose::UndoEmail)
+}
+
+/// Whether an account may soon take this address back, which is nobody else's until then (`docs/adr/0023`). The account
+/// `but` itself is not meant.
+///
+/// # Errors
+/// What the database says.
+pub fn is_reserved(
+    tx: &mut ReadTx<'_>,
+    email: &Email,
+    but: Option<UserId>,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    for user in sql::users_with_link(tx, LinkPurpose::UndoEmail, email.canonical(), now)? {
+        let lives = accounts::by_id(tx, user)?.is_some_and(|user| user.deleted_at.is_none());
+        if lives && but != Some(user) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

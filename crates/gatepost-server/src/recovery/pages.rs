@@ -83,11 +83,45 @@ const RESET_PASSWORD: Page = Page {
     done: "The password is set. Sign in with it.",
 };
 
+const CONFIRM_EMAIL: Page = Page {
+    title: "Confirm your new address",
+    intro: "Press the button to use this address for your account from now on.",
+    action: "/api/v1/auth/confirm-email",
+    token: true,
+    fields: &[],
+    button: "Use this address",
+    done: "The account has this address now. You can close this page.",
+};
+
+const UNDO_EMAIL: Page = Page {
+    title: "Take the change of address back",
+    intro: "Your account gets its former address back. All devices will be signed out, and the present password will not work \
+            any more: a link to set a new one comes by mail.",
+    action: "/api/v1/auth/undo-email",
+    token: true,
+    fields: &[],
+    button: "Take the change back",
+    done: "The account has its former address again. Look into your mailbox: the link there sets a new password.",
+};
+
+const SECURE_ACCOUNT: Page = Page {
+    title: "It was not you?",
+    intro: "Press the button to sign all devices out. A link to set a new password comes by mail.",
+    action: "/api/v1/auth/secure-account",
+    token: true,
+    fields: &[],
+    button: "Sign everybody out",
+    done: "All devices are signed out. Look into your mailbox: the link there sets a new password.",
+};
+
 pub(super) fn routes() -> OpenApiRouter<App> {
     let pages = Router::new()
         .route("/verify-email", get(async |State(app): State<App>| VERIFY_EMAIL.answer(&app)))
         .route("/forgot-password", get(async |State(app): State<App>| FORGOT_PASSWORD.answer(&app)))
         .route("/reset-password", get(async |State(app): State<App>| RESET_PASSWORD.answer(&app)))
+        .route("/confirm-email", get(async |State(app): State<App>| CONFIRM_EMAIL.answer(&app)))
+        .route("/undo-email", get(async |State(app): State<App>| UNDO_EMAIL.answer(&app)))
+        .route("/secure-account", get(async |State(app): State<App>| SECURE_ACCOUNT.answer(&app)))
         .route("/account-links.css", get(style));
     pages.into()
 }

@@ -4,9 +4,8 @@ use gatepost_db::WriteTx;
 
 use super::link::{Refusal, forget_all};
 use crate::accounts::{self, User};
-use crate::api_keys;
 use crate::audit::Act;
-use crate::passwords;
+use crate::{api_keys, passwords, second_factor};
 
 /// Throws away every credential of an account whose address was never verified, because its owner has just shown that it
 /// is theirs. Somebody else may have registered the address and waited for them to come (*pre-hijacking*; `REG-06`): no
@@ -14,6 +13,7 @@ use crate::passwords;
 pub(super) fn purge_unproven(tx: &mut WriteTx<'_>, act: &Act, user: &User) -> Result<(), Refusal> {
     passwords::forget(tx, user.id)?;
     api_keys::forget(tx, act, user.id)?;
+    second_factor::forget(tx, act, user.id, "recovery")?;
     forget_all(tx, user.id)?;
     accounts::mark_email_verified(tx, act, user.id)?;
     Ok(())

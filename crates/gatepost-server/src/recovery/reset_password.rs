@@ -114,7 +114,7 @@ impl Reset {
         }
         passwords::set(tx, act, user.id, &self.hash, self.history)?;
         let User { id, .. } = accounts::bump_epoch(tx, user.id, act.at)?;
-        link::forget_all(tx, id)?;
+        link::forget_pending(tx, id)?;
         // Whoever reads the mailbox need not wait for a guesser's sake.
         attempts::reopen(tx, &self.attempts.of_user(&user, None, act.at))?;
         audit::record(tx, act, &Event::PasswordReset { user: id, purged })?;

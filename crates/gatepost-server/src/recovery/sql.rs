@@ -8,15 +8,20 @@ use super::request::{MailRequest, RequestKind};
 use crate::ids::UserId;
 
 statements! {
-    INSERT = "INSERT INTO mail_links (purpose, token_hash, user_id, auth_epoch, address, role, created_at, expires_at) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    /// The newest link is the only one.
-    REPLACE_FOR_USER = "DELETE FROM mail_links WHERE user_id = ?1 AND purpose = ?2";
-    LINK = "SELECT user_id, auth_epoch, address, role, created_at FROM mail_links \
+    INSERT = "INSERT INTO mail_links (purpose, token_hash, user_id, auth_epoch, address, typed, role, created_at, \
+        expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    FORGET_OF_PURPOSE = "DELETE FROM mail_links WHERE user_id = ?1 AND purpose = ?2";
+    FORGET_OF_ADDRESS = "DELETE FROM mail_links WHERE user_id = ?1 AND purpose = ?2 AND address = ?3";
+    FORGET_BUT = "DELETE FROM mail_links WHERE user_id = ?1 AND purpose <> ?2";
+    FORGET_SINCE = "DELETE FROM mail_links WHERE user_id = ?1 AND purpose = ?2 AND created_at >= ?3";
+    MADE_AT = "SELECT max(created_at) FROM mail_links WHERE user_id = ?1 AND purpose = ?2";
+    USERS_WITH_LINK = "SELECT user_id FROM mail_links \
+        WHERE address = ?1 AND purpose = ?2 AND expires_at > ?3 AND user_id IS NOT NULL";
+    LINK = "SELECT user_id, auth_epoch, address, typed, role, created_at FROM mail_links \
         WHERE purpose = ?1 AND token_hash = ?2 AND expires_at > ?3";
     /// At most one of any number of racing requests gets the row.
     CONSUME = "DELETE FROM mail_links WHERE purpose = ?1 AND token_hash = ?2 AND expires_at > ?3 \
-        RETURNING user_id, auth_epoch, address, role, created_at";
+        RETURNING user_id, auth_epoch, address, typed, role, created_at";
     FORGET_OF_USER = "DELETE FROM mail_links WHERE user_id = ?1";
     PURGE = "DELETE FROM mail_links WHERE token_hash IN \
         (SELECT l.token_hash FROM mail_links l WHERE l.expires_at < ?1 LIMIT 1000)";
@@ -37,17 +42,61 @@ pub(super) fn insert(
     link: &Link,
     expires_at: Timestamp,
 ) -> Result<(), DbError> {
-    let Link { user, epoch, address, role, made_at } = link;
-    tx.execute(&INSERT, &params![purpose.name(), hash, user, epoch, address, role, made_at, expires_at])
-        .map(|_| ())
+    let Link { user, epoch, address, typed, role, made_at } = link;
+    let purpose = purpose.name();
+    let values = params![purpose, hash, user, epoch, address, typed, role, made_at, expires_at];
+    tx.execute(&INSERT, &values).map(|_| ())
 }
 
-pub(super) fn replace_for_user(
+pub(super) fn forget_of_purpose(
     tx: &mut WriteTx<'_>,
     purpose: LinkPurpose,
     user: UserId,
 ) -> Result<(), DbError> {
-    tx.execute(&REPLACE_FOR_USER, &params![user, purpose.name()]).map(|_| ())
+    tx.execute(&FORGET_OF_PURPOSE, &params![user, purpose.name()]).map(|_| ())
+}
+
+pub(super) fn forget_of_address(
+    tx: &mut WriteTx<'_>,
+    purpose: LinkPurpose,
+    user: UserId,
+    address: &str,
+) -> Result<(), DbError> {
+    tx.execute(&FORGET_OF_ADDRESS, &params![user, purpose.name(), address]).map(|_| ())
+}
+
+/// Every link of an account, except for one purpose.
+pub(super) fn forget_but(tx: &mut WriteTx<'_>, user: UserId, kept: LinkPurpose) -> Result<(), DbError> {
+    tx.execute(&FORGET_BUT, &params![user, kept.name()]).map(|_| ())
+}
+
+/// The links of a purpose that were made then or later.
+pub(super) fn forget_since(
+    tx: &mut WriteTx<'_>,
+    purpose: LinkPurpose,
+    user: UserId,
+    since: Timestamp,
+) -> Result<(), DbError> {
+    tx.execute(&FORGET_SINCE, &params![user, purpose.name(), since]).map(|_| ())
+}
+
+/// When the newest link of this purpose was made, if there is one.
+pub(super) fn made_at(
+    tx: &mut ReadTx<'_>,
+    purpose: LinkPurpose,
+    user: UserId,
+) -> Result<Option<Timestamp>, DbError> {
+    tx.query_one(&MADE_AT, &params![user, purpose.name()], |row| row.get(0))
+}
+
+/// Whose accounts have a link about this address that works.
+pub(super) fn users_with_link(
+    tx: &mut ReadTx<'_>,
+    purpose: LinkPurpose,
+    address: &str,
+    now: Timestamp,
+) -> Result<Vec<UserId>, DbError> {
+    tx.query_all(&USERS_WITH_LINK, &params![address, purpose.name(), now], |row| row.get(0))
 }
 
 pub(super) fn link(
@@ -73,8 +122,9 @@ fn link_from_row(row: &Row<'_>) -> Result<Link, DbError> {
         user: row.get(0)?,
         epoch: row.get(1)?,
         address: row.get(2)?,
-        role: row.get(3)?,
-        made_at: row.get(4)?,
+        typed: row.get(3)?,
+        role: row.get(4)?,
+        made_at: row.get(5)?,
     })
 }
 

@@ -9,6 +9,7 @@ use crate::accounts::{self, Email, NewUser, ProfileInput, User};
 use crate::app::App;
 use crate::audit::Act;
 use crate::passwords::{self, HashError, PasswordHash};
+use crate::recovery;
 use crate::sign_in::{PasswordField, believe_new_password};
 
 /// What somebody wants an account with.
@@ -122,6 +123,9 @@ impl Enrolment {
 /// Which of its names is taken, or what the database says.
 pub fn enroll(tx: &mut WriteTx<'_>, act: &Act, enrolment: Enrolment) -> Result<User, accounts::Error> {
     let Enrolment { new, hash, history, role } = enrolment;
+    if recovery::is_reserved(tx, &new.email, None, act.at)? {
+        return Err(accounts::Error::EmailTaken);
+    }
     let user = accounts::create(tx, act, new)?;
     passwords::set(tx, act, user.id, &hash, history)?;
     access::grant(tx, act, user.id, USER)?;

@@ -43,6 +43,7 @@ const MATRIX: &[(&str, [u16; 8])] = &[
     ("api_keys_list",            [401, 200, 200, 200, 401, 401, 401, 403]),
     ("api_keys_revoke",          [401, 204, 404, 404, 401, 401, 401, 403]),
     ("admin_login_attempts",     [401, 403, 403, 200, 401, 401, 401, 403]),
+    ("auth_confirm_email",       [400, 400, 400, 400, 400, 400, 400, 400]),
     ("auth_forgot_password",     [202, 202, 202, 202, 202, 202, 202, 202]),
     ("auth_login",               [200, 200, 200, 200, 200, 200, 200, 200]),
     // The challenge is the credential.
@@ -54,7 +55,9 @@ const MATRIX: &[(&str, [u16; 8])] = &[
     ("auth_resend_verification", [202, 202, 202, 202, 202, 202, 202, 202]),
     // The link is what opens it, whoever brings it; the example's opens nothing.
     ("auth_reset_password",      [400, 400, 400, 400, 400, 400, 400, 400]),
+    ("auth_secure_account",      [400, 400, 400, 400, 400, 400, 400, 400]),
     ("auth_step_up",             [401, 204, 204, 204, 401, 401, 401, 403]),
+    ("auth_undo_email",          [400, 400, 400, 400, 400, 400, 400, 400]),
     ("auth_verify_email",        [400, 400, 400, 400, 400, 400, 400, 400]),
     ("jwks_get",                 [200, 200, 200, 200, 200, 200, 200, 200]),
     // `Authorization` is where the client names itself here (RFC 6749 section 2.3.1), and Bearer is no way to do so.
@@ -73,6 +76,7 @@ const MATRIX: &[(&str, [u16; 8])] = &[
     ("setup",                    [201, 201, 201, 404, 201, 201, 201, 201]),
     ("users_get",                [401, 200, 200, 200, 401, 401, 401, 200]),
     ("users_me_audit_log",       [401, 200, 200, 200, 401, 401, 401, 403]),
+    ("users_me_change_email",    [401, 202, 202, 202, 401, 401, 401, 403]),
     ("users_me_change_password", [401, 200, 200, 200, 401, 401, 401, 403]),
     // The only administrator may not leave.
     ("users_me_delete",          [401, 204, 204, 409, 401, 401, 401, 403]),

@@ -10,6 +10,7 @@ use crate::source;
 
 /// Operations that anybody may call, and why.
 const PUBLIC: &[(&str, &str)] = &[
+    ("auth_confirm_email", "the link's token is the credential"),
     ("auth_forgot_password", "who cannot sign in asks for a link"),
     ("auth_login", "it is the way in"),
     ("auth_login_second_factor", "the challenge is the credential"),
@@ -18,6 +19,8 @@ const PUBLIC: &[(&str, &str)] = &[
     ("auth_register", "strangers sign up"),
     ("auth_resend_verification", "who has yet to verify their address may not be signed in"),
     ("auth_reset_password", "the link's token is the credential"),
+    ("auth_secure_account", "the link's token is the credential"),
+    ("auth_undo_email", "the link's token is the credential"),
     ("auth_verify_email", "the link's token is the credential"),
     ("jwks_get", "public keys"),
     ("oauth_token", "it is the way in"),

@@ -108,6 +108,9 @@ on_each_db! {
             ("forgot-password", json!({ "email": "ada@example.com" })),
             ("resend-verification", json!({ "email": "ada@example.com" })),
             ("verify-email", json!({ "token": "gpl_none" })),
+            ("confirm-email", json!({ "token": "gpl_none" })),
+            ("undo-email", json!({ "token": "gpl_none" })),
+            ("secure-account", json!({ "token": "gpl_none" })),
             ("reset-password", json!({ "token": "gpl_none", "new_password": gatepost_testkit::PASSWORD })),
         ] {
             let path = format!("/api/v1/auth/{path}");

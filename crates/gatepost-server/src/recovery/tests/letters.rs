@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use gatepost_db::{DbError, Statement};
+use gatepost_db::{DbError, Statement, params};
 use gatepost_server::recovery::answer_requests;
-use gatepost_testkit::{Answer, Node, TestApp, master_key};
+use gatepost_testkit::{Answer, Node, Persona, TestApp, master_key};
 use serde_json::{Value, json};
 
 /// A mail that is owed.
@@ -76,6 +76,46 @@ pub(super) async fn verify_token(app: &TestApp, email: &str) -> String {
 
 pub(super) async fn present(node: &Node, path: &str, token: &str) -> Answer {
     node.post(&format!("/api/v1/auth/{path}")).json(&json!({ "token": token })).send().await
+}
+
+/// Asks for another address.
+pub(super) async fn change(node: &Node, access_token: &str, new: &str) -> Answer {
+    let call = node.post("/api/v1/users/me/email").bearer(access_token);
+    call.json(&json!({ "new_email": new })).send().await
+}
+
+/// A signed-in user whose address is verified.
+pub(super) async fn verified(app: &TestApp, name: &str) -> Persona {
+    let user = app.user(name).await;
+    verify(app, &user.email).await;
+    user
+}
+
+/// Asks for another address, and returns the token that confirms it.
+pub(super) async fn confirm_token(app: &TestApp, user: &Persona, new: &str) -> String {
+    app.clock.advance(Duration::from_secs(60));
+    let answer = change(app, &user.access_token, new).await;
+    assert_eq!((answer.status, answer.json()), (202, json!({ "status": "check_email" })));
+    newest(app, new, "confirm_address").await.token()
+}
+
+/// Changes the address of a user, whole way.
+pub(super) async fn changed(app: &TestApp, user: &Persona, new: &str) {
+    let token = confirm_token(app, user, new).await;
+    assert_eq!(present(app, "confirm-email", &token).await.status, 204);
+}
+
+/// The token that takes a change back, from the newest mail to this address.
+pub(super) async fn undo_token(app: &TestApp, old: &str) -> String {
+    newest(app, old, "address_changing").await.token()
+}
+
+/// The address that the account has, and whether it is verified.
+pub(super) async fn address(app: &TestApp, user: &Persona) -> (String, bool) {
+    let id = user.user_id();
+    let email = app.text("SELECT email FROM users WHERE id = ?1", &params![id]).await.unwrap();
+    let verified = "SELECT count(*) FROM users WHERE id = ?1 AND email_verified";
+    (email, app.number(verified, &params![id]).await == 1)
 }
 
 pub(super) async fn reset(node: &Node, token: &str, password: &str) -> Answer {

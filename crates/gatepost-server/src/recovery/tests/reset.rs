@@ -162,6 +162,46 @@ on_each_db! {
         app.me(&key).await.assert_refused(401, "invalid_token");
     }
 
+    async fn reg_06_the_second_factor_of_a_squatter_does_not_keep_the_owner_out(app: TestApp) {
+        let squatter = app.user("victim").await;
+        let squatter = app.with_totp(&squatter).await;
+        let challenge = app.challenge("victim").await;
+        let token = reset_token(&app, "victim@example.com").await;
+        assert_eq!(reset(&app, &token, NEW).await.status, 204);
+        let code = app.next_code(&squatter.authenticator);
+        let answer = app.second_factor(&challenge, "totp", &code).await;
+        assert_eq!(answer.status, 401, "{}", answer.text());
+        let owner = gatepost_testkit::Persona::of(&app.login("victim@example.com", NEW).await);
+        assert_eq!(app.me(&owner.access_token).await.json()["two_factor_enabled"], false);
+        let details = app.text("SELECT details FROM audit_log WHERE action = 'second_factor_disabled'", &[]).await;
+        assert_eq!(details.as_deref(), Some(r#"{"by":"recovery"}"#));
+    }
+
+    async fn mfa_08_a_mailed_link_never_gets_past_a_second_factor(app: TestApp) {
+        let ada = app.user("ada").await;
+        verify(&app, &ada.email).await;
+        let ada = app.with_totp(&ada).await;
+        let former = app.challenge("ada").await;
+        let token = reset_token(&app, &ada.persona.email).await;
+        let answer = reset(&app, &token, NEW).await;
+        assert_eq!((answer.status, answer.text().as_str()), (204, ""));
+        assert_eq!(answer.header("set-cookie"), "");
+        // What began before ends; what begins now asks for the factor, which is the same.
+        let code = app.next_code(&ada.authenticator);
+        assert_eq!(app.second_factor(&former, "totp", &code).await.status, 401);
+        let answer = app.login("ada", NEW).await;
+        answer.assert_refused(401, "mfa_required");
+        let challenge = answer.json()["challenge"].as_str().unwrap().to_owned();
+        let code = app.next_code(&ada.authenticator);
+        assert_eq!(app.second_factor(&challenge, "totp", &code).await.status, 200);
+        // Lost phone and lost password: the mailbox and a recovery code, and nobody else.
+        let token = reset_token(&app, &ada.persona.email).await;
+        assert_eq!(reset(&app, &token, OTHER).await.status, 204);
+        let challenge = app.login("ada", OTHER).await.json()["challenge"].as_str().unwrap().to_owned();
+        let answer = app.second_factor(&challenge, "recovery_code", &ada.recovery_codes[0]).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
     async fn bru_02_a_reset_opens_the_door_that_a_guesser_closed(app: TestApp) {
         let ada = app.user("ada").await;
         verify(&app, &ada.email).await;
