@@ -40,7 +40,7 @@ pub static FEATURES: &[Feature] = features! {
     api_keys  owns ["api_keys"]
     sign_in   owns []
     recovery  owns ["mail_links", "mail_requests"]
-    sign_up   owns ["setup_link"]
+    sign_up   owns ["setup_link", "invitations"]
     // order: end
 };
 
@@ -93,5 +93,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(16, "devices", "0016_devices"),
         migration!(17, "second_factor", "0017_second_factor"),
         migration!(18, "typed_addresses", "0018_typed_addresses"),
+        migration!(19, "invitations", "0019_invitations"),
     ],
 };

@@ -9,7 +9,7 @@ use gatepost_db::DbError;
 use crate::app::App;
 use crate::audit::{Anchor, AnchorError, PurgeError};
 use crate::outbox::Courier;
-use crate::{accounts, api_keys, attempts, audit, keys, outbox, recovery, second_factor, sessions};
+use crate::{accounts, api_keys, attempts, audit, keys, outbox, recovery, second_factor, sessions, sign_up};
 
 /// How soon this node knows what another one, or a command beside it, did to the keys.
 const WATCH_KEYS: Duration = Duration::from_secs(1);
@@ -114,6 +114,7 @@ pub async fn forget(app: &App) -> Result<(), DbError> {
     while app.db.write(move |tx| api_keys::purge(tx, now)).await? > 0 {}
     while app.db.write(move |tx| outbox::purge(tx, now)).await? > 0 {}
     while app.db.write(move |tx| recovery::purge(tx, now)).await? > 0 {}
+    while app.db.write(move |tx| sign_up::purge(tx, now)).await? > 0 {}
     let kept = now.minus(app.config.audit.retention);
     match audit::purge(&app.db, &app.chain, &app.operator_act(), kept).await {
         Ok(_) => Ok(()),

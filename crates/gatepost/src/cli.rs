@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use gatepost_kernel::Timestamp;
+use gatepost_server::access;
 use gatepost_server::audit::Head;
 
 const AFTER_HELP: &str = "Examples:
@@ -152,6 +153,15 @@ pub(crate) enum User {
         /// One JSON object a line
         #[arg(long)]
         json: bool,
+    },
+    /// Invite somebody by mail to make an account, whatever sign_up.mode; the link works once, for 72 hours
+    #[command(after_help = "Example:\n  gatepost user invite ada@example.com --role admin")]
+    Invite {
+        /// The address; it must not have an account
+        email: String,
+        /// What they become
+        #[arg(long, default_value = access::USER, value_parser = [access::USER, access::ADMIN])]
+        role: String,
     },
     /// Let somebody in who waits for an administrator (sign_up.mode admin_approval); they get a mail
     #[command(after_help = "Example:\n  gatepost user list\n  gatepost user approve ada@example.com")]

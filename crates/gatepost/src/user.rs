@@ -3,7 +3,7 @@
 use gatepost_db::DbError;
 use gatepost_server::App;
 use gatepost_server::access;
-use gatepost_server::accounts::{self, LoginIdentifier, User, UserBody};
+use gatepost_server::accounts::{self, Email, LoginIdentifier, User, UserBody};
 use gatepost_server::config::Config;
 use gatepost_server::http::Rights;
 use gatepost_server::{attempts, second_factor, sessions, sign_in, sign_up};
@@ -39,6 +39,7 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
         }
         Command::List { .. }
         | Command::Approve { .. }
+        | Command::Invite { .. }
         | Command::Show { .. }
         | Command::Disable { .. }
         | Command::Enable { .. }
@@ -58,6 +59,7 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
             output::line(format_args!("{} has a new password; all sessions have ended", user.email))
         }
         (Command::List { json }, _) => list(&app, json).await,
+        (Command::Invite { email, role }, _) => invite(&app, &email, &role).await,
         (Command::Approve { who }, _) => approve(&app, &who).await,
         (Command::Show { who }, _) => show(&app, &who).await,
         (Command::Disable { who }, _) => switch(&app, &who, false).await,
@@ -135,6 +137,23 @@ const fn state(user: &User) -> &'static str {
         User { is_active: false, .. } => "disabled",
         User { awaiting_approval: true, .. } => "waiting",
         _ => "active",
+    }
+}
+
+async fn invite(app: &App, email: &str, role: &str) -> Result<(), Failure> {
+    let address = Email::parse(email)
+        .map_err(|error| Failure::new(REFUSED, format!("{email} cannot be invited: {error}")))?;
+    let role = if role == access::ADMIN { access::ADMIN } else { access::USER };
+    match sign_up::invite(app, address, role).await? {
+        Some(link) => {
+            output::line(format_args!(
+                "{email} is invited as {role} until {}, by mail, with this link:",
+                link.expires_at
+            ))?;
+            output::line(link.url.expose())
+        }
+        None => Err(Failure::new(REFUSED, format!("{email} has an account already; nobody was invited"))
+            .hint("`gatepost user show` shows it")),
     }
 }
 

@@ -217,6 +217,8 @@ pub enum Event {
     InvitationAccepted {
         /// Whose.
         user: UserId,
+        /// The invitation.
+        invitation: String,
     },
     /// An administrator let somebody in.
     UserApproved {
@@ -364,7 +366,9 @@ impl Event {
             Self::InvitationSent { invitation } => {
                 ("invitation_sent", None, json!({ "invitation": invitation }))
             }
-            Self::InvitationAccepted { user } => ("invitation_accepted", Some(*user), json!({})),
+            Self::InvitationAccepted { user, invitation } => {
+                ("invitation_accepted", Some(*user), json!({ "invitation": invitation }))
+            }
             Self::UserApproved { user } => ("user_approved", Some(*user), json!({})),
             Self::SecondFactorEnrolmentBegun { user } => {
                 ("second_factor_enrolment_begun", Some(*user), json!({}))

@@ -76,12 +76,14 @@ use Counted::{Against, Exempt};
 #[rustfmt::skip]
 pub static ROUTES: &[(&str, &str, Counted)] = &[
     ("GET",    "/.well-known/jwks.json",             Against(Limit::General)),
+    ("GET",    "/accept-invitation",                 Exempt),
     ("GET",    "/account-links.css",                 Exempt),
     ("GET",    "/api/v1/admin/audit-log",            Against(Limit::General)),
     ("GET",    "/api/v1/admin/login-attempts",       Against(Limit::General)),
     ("GET",    "/api/v1/api-keys",                   Against(Limit::General)),
     ("POST",   "/api/v1/api-keys",                   Against(Limit::General)),
     ("DELETE", "/api/v1/api-keys/{id}",              Against(Limit::General)),
+    ("POST",   "/api/v1/auth/accept-invitation",     Against(Limit::Register)),
     ("POST",   "/api/v1/auth/confirm-email",         Against(Limit::General)),
     ("POST",   "/api/v1/auth/forgot-password",       Against(Limit::Mail)),
     ("POST",   "/api/v1/auth/login",                 Against(Limit::Login)),

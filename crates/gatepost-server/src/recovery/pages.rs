@@ -33,7 +33,15 @@ struct Page {
 /// What somebody types. The names are those of the operation.
 enum Field {
     Email,
-    NewPassword { name: &'static str },
+    NewPassword {
+        name: &'static str,
+    },
+    /// It may be left empty: the script sends no empty fields.
+    Optional {
+        name: &'static str,
+        label: &'static str,
+        autocomplete: &'static str,
+    },
 }
 
 impl Field {
@@ -42,6 +50,10 @@ impl Field {
             Self::Email => "    <label for=\"email\">E-mail address</label>\n    \
                 <input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" maxlength=\"254\" required autofocus>\n"
                 .to_owned(),
+            Self::Optional { name, label, autocomplete } => format!(
+                "    <label for=\"{name}\">{label} (optional)</label>\n    \
+                <input id=\"{name}\" name=\"{name}\" autocomplete=\"{autocomplete}\" maxlength=\"100\">\n"
+            ),
             Self::NewPassword { name } => format!(
                 "    <label for=\"password\">New password</label>\n    \
                 <input id=\"password\" name=\"{name}\" type=\"password\" autocomplete=\"new-password\" minlength=\"12\" \
@@ -61,6 +73,21 @@ const VERIFY_EMAIL: Page = Page {
     fields: &[],
     button: "Verify the address",
     done: "The address is verified. You can close this page.",
+};
+
+const ACCEPT_INVITATION: Page = Page {
+    title: "Accept your invitation",
+    intro: "Choose a password, and your account is made.",
+    action: "/api/v1/auth/accept-invitation",
+    token: true,
+    fields: &[
+        Field::NewPassword { name: "password" },
+        Field::Optional { name: "username", label: "Username", autocomplete: "username" },
+        Field::Optional { name: "first_name", label: "First name", autocomplete: "given-name" },
+        Field::Optional { name: "last_name", label: "Last name", autocomplete: "family-name" },
+    ],
+    button: "Make the account",
+    done: "Your account is ready. Sign in with your address and the password.",
 };
 
 const FORGOT_PASSWORD: Page = Page {
@@ -116,6 +143,7 @@ const SECURE_ACCOUNT: Page = Page {
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     let pages = Router::new()
+        .route("/accept-invitation", get(async |State(app): State<App>| ACCEPT_INVITATION.answer(&app)))
         .route("/verify-email", get(async |State(app): State<App>| VERIFY_EMAIL.answer(&app)))
         .route("/forgot-password", get(async |State(app): State<App>| FORGOT_PASSWORD.answer(&app)))
         .route("/reset-password", get(async |State(app): State<App>| RESET_PASSWORD.answer(&app)))

@@ -5,11 +5,15 @@
 //! * Where accounts wait (`sign_up.mode`), no answer tells whether an address, a username or a phone number is taken, and
 //!   none is taken over. The address must be verified, an administrator must approve: neither stands for the other.
 //! * No field of a request can give rights: roles and standing are no fields, and unknown fields are refused.
+//! * An invitation is for one address, works once, and makes an account in the transaction that uses it up. Nothing else of
+//!   an account is there before.
 //! * The first owner comes to be through a one-time link or the command line, never through a default password. The link's
 //!   token is consumed in the transaction that makes the owner.
 
+mod accept_invitation;
 mod approve;
 mod enroll;
+mod invitation;
 mod register;
 mod setup;
 mod setup_link;
@@ -24,6 +28,7 @@ use crate::app::App;
 
 pub use approve::approve;
 pub use enroll::{Enrolment, EnrolmentError, NewAccount, Terms, enroll};
+pub use invitation::{InvitationLink, invite, purge};
 pub(crate) use register::Request as RegisterRequest;
 pub use setup_link::{SetupLink, has_owner, make_setup_link};
 pub use sql::STATEMENTS;
@@ -32,6 +37,7 @@ pub use sql::STATEMENTS;
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(register::handler))
+        .routes(routes!(accept_invitation::handler))
         .routes(routes!(setup::handler))
         .route("/setup", axum::routing::get(setup_page::page))
         .route("/setup/style.css", axum::routing::get(setup_page::style))

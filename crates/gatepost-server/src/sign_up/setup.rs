@@ -117,9 +117,13 @@ pub(super) async fn handler(
     Ok((StatusCode::CREATED, Json(AuthResponse::of(&app.mint, &grant, &user)?)))
 }
 
-enum Error {
+/// Why a link made no account.
+pub(super) enum Error {
+    /// There is an owner already.
     Owned,
+    /// The link works no more.
     LinkSpent,
+    /// A name is taken, or the database failed.
     Account(accounts::Error),
 }
 

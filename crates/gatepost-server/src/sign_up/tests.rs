@@ -1,5 +1,7 @@
 //! Registration and the first owner, from outside.
 
+#[path = "tests/invitations.rs"]
+mod invitations;
 #[path = "tests/modes.rs"]
 mod modes;
 

@@ -10,6 +10,7 @@ use crate::api::{Api, Example, Operation, assert_fits};
 const REFUSED: &[(&str, u16, &str)] = &[
     ("admin_audit_log", 403, "forbidden"),
     ("admin_login_attempts", 403, "forbidden"),
+    ("auth_accept_invitation", 400, "invalid_token"),
     ("auth_login_second_factor", 401, "challenge_expired"),
     ("recovery_codes_replace", 409, "conflict"),
     ("second_factor_confirm", 409, "conflict"),

@@ -101,7 +101,7 @@ on_each_db! {
     }
 
     async fn the_pages_behind_links_run_their_own_script_only(app: TestApp) {
-        for path in ["/confirm-email", "/forgot-password", "/reset-password", "/secure-account", "/undo-email", "/verify-email"] {
+        for path in ["/accept-invitation", "/confirm-email", "/forgot-password", "/reset-password", "/secure-account", "/undo-email", "/verify-email"] {
             let page = app.get(path).send().await;
             assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");
             let text = page.text();

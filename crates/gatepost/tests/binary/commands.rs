@@ -85,6 +85,37 @@ fn create_admin_is_idempotent_and_reads_the_password_from_standard_input() {
 }
 
 #[test]
+fn accounts_wait_are_approved_and_come_by_invitation() {
+    let installation = Installation::on_sqlite();
+    std::fs::write(installation.path("gatepost.toml"), "[sign_up]\nmode = 'admin_approval'\n").unwrap();
+    let server = installation.serve();
+    let ada = serde_json::json!({ "email": "ada@example.com", "password": PASSWORD });
+    assert_eq!(server.post("/api/v1/auth/register", &ada).0, 202);
+    let waits = |line: &str| line.contains("waiting") && line.ends_with("ada@example.com");
+    assert!(installation.succeed(&["user", "list"]).lines().any(waits));
+    assert!(
+        installation.succeed(&["user", "show", "ada@example.com"]).contains("\"awaiting_approval\": true")
+    );
+    let said = installation.succeed(&["user", "approve", "ada@example.com"]);
+    assert!(said.contains("once the address is verified"), "{said}");
+    assert!(installation.succeed(&["user", "approve", "ada@example.com"]).contains("was not waiting"));
+    assert!(!installation.succeed(&["user", "list"]).lines().any(waits));
+
+    let said = installation.succeed(&["user", "invite", "bob@example.com", "--role", "admin"]);
+    let (_, token) = said.trim_end().split_once("/accept-invitation#token=").unwrap();
+    let body = serde_json::json!({ "token": token, "password": PASSWORD });
+    let (status, answer) = server.post("/api/v1/auth/accept-invitation", &body);
+    assert_eq!((status, &answer["user"]["roles"]), (201, &serde_json::json!(["admin", "user"])));
+    let refused = installation.run(&["user", "invite", "BOB@example.com"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("has an account already"), "{}", text(&refused.stderr));
+    assert_eq!(
+        installation.run(&["user", "invite", "eve@example.com", "--role", "king"]).status.code(),
+        Some(2)
+    );
+}
+
+#[test]
 fn set_password_ends_every_session() {
     let installation = Installation::on_sqlite();
     let server = installation.serve();

@@ -194,6 +194,7 @@ on_each_db! {
         }
         minting.sort();
         assert_eq!(json!(minting), json!([
+            "post /api/v1/auth/accept-invitation", // makes the account
             "post /api/v1/auth/login",
             "post /api/v1/auth/login/second-factor",
             "post /api/v1/auth/refresh",
