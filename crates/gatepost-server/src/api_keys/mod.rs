@@ -8,7 +8,7 @@
 //!   not; only those that take a [`Principal`](crate::http::Principal) are reachable
 //!   (`docs/adr/0015-what-an-api-key-cannot-do.md`).
 //! * It dies with its account: when that is deleted, and for good when it is switched off. It outlives a change of
-//!   password.
+//!   password, and not a reset.
 
 mod authenticate;
 mod create;

@@ -9,8 +9,9 @@ use super::sql;
 
 /// How long attempts are kept.
 pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How many rows each of the two tables may have. Attempts add rows between two rounds, but no faster than hashes are
-/// computed.
+/// How many rows each of the two tables may have. Attempts add rows between two rounds: each hash one at most, and an
+/// attempt that is refused without one adds at most a row an hour for each network. Of those there may be many, so they go
+/// first: what an account has seen is pushed out only by attempts that were hashed.
 pub const MOST_ROWS: i64 = 200_000;
 /// How many rows go in one transaction, so that no sign-in waits for many.
 const PORTION: i64 = 1_000;
@@ -25,8 +26,8 @@ pub async fn forget(db: &Db, now: Timestamp) -> Result<(), DbError> {
     crop(db, MOST_ROWS).await
 }
 
-/// Leaves at most so many rows in each table: of the lock-outs those with the most failures, of the attempts those of
-/// accounts, and the newest.
+/// Leaves at most so many rows in each table: of the lock-outs those of accounts and with the most failures, of the
+/// attempts those of accounts that were not refused unread, and the newest.
 ///
 /// # Errors
 /// What the database says.

@@ -127,9 +127,9 @@ impl Reservation {
         note(app, &self.origin, self.target.user, reason).await
     }
 
-    /// Nothing was verified, and not because of the client: the attempt does not count. When that cannot be written, it
-    /// counts.
-    pub async fn give_back(self, app: &App) {
+    /// Nothing was verified, or nothing came of a right password, and not because of the client: the attempt does not
+    /// count. When that cannot be written, it counts.
+    pub async fn give_back(&self, app: &App) {
         let done = sql::give_back(&app.db, &self.bucket, self.failures, self.reserved_at).await;
         if let Err(error) = done {
             tracing::warn!(error = &error as &dyn std::error::Error, "could not give an attempt back");

@@ -69,17 +69,20 @@ statements! {
         AND (network = ?3 OR ?3 IS NULL) AND ((reason = 'success') = ?4 OR ?4 IS NULL) \
         AND last_at >= ?5 AND first_at < ?6 ORDER BY id DESC LIMIT ?7");
     FORGET_LOCKOUTS = "DELETE FROM lockouts WHERE (account, device) IN (SELECT account, device FROM lockouts \
-        WHERE last_at <= ?1 AND (failures = 0 OR (device = ?2 AND failures < ?3) OR (device <> ?2 AND last_at <= ?4)) \
+        WHERE last_at <= ?1 AND (failures = 0 OR (device <> ?2 AND last_at <= ?4) OR (device = ?2 AND (failures < ?3 \
+        OR NOT EXISTS (SELECT 1 FROM users u WHERE u.id = lockouts.user_id AND u.deleted_at IS NULL)))) \
         LIMIT 1000)";
     COUNT_LOCKOUTS = "SELECT count(*) FROM lockouts";
-    /// The fewest failures first, and of those the oldest.
-    CROP_LOCKOUTS = "DELETE FROM lockouts WHERE (account, device) IN \
-        (SELECT account, device FROM lockouts ORDER BY failures, last_at LIMIT ?1)";
+    /// Names that nobody has first, then the fewest failures, and of those the oldest. A device always has an account.
+    CROP_LOCKOUTS = "DELETE FROM lockouts WHERE (account, device) IN (SELECT account, device FROM lockouts \
+        ORDER BY CASE WHEN device = ?2 AND user_id IS NULL THEN 0 ELSE 1 END, failures, last_at LIMIT ?1)";
     FORGET_ATTEMPTS = "DELETE FROM login_attempts WHERE id IN \
         (SELECT id FROM login_attempts WHERE last_at <= ?1 LIMIT 1000)";
     COUNT_ATTEMPTS = "SELECT count(*) FROM login_attempts";
     CROP_STRANGERS = "DELETE FROM login_attempts WHERE id IN \
         (SELECT id FROM login_attempts WHERE user_id IS NULL ORDER BY id LIMIT ?1)";
+    CROP_LOCKED = "DELETE FROM login_attempts WHERE id IN \
+        (SELECT id FROM login_attempts WHERE reason = 'locked' ORDER BY id LIMIT ?1)";
     CROP_OLDEST = "DELETE FROM login_attempts WHERE id IN (SELECT id FROM login_attempts ORDER BY id LIMIT ?1)";
 }
 
@@ -159,7 +162,8 @@ pub(super) async fn note_alone(db: &Db, note: &Note<'_>) -> Result<(), DbError> 
 
 /// Forgets buckets whose time is over, a thousand at a time; how many.
 ///
-/// A closed bucket of everybody stays: waiting does not open it. The failures of a device stay as long as its cookie.
+/// A closed bucket of an account stays: waiting does not open it. One of a name that nobody has, or has any more, is
+/// forgotten like any other: there is nothing behind the door. The failures of a device stay as long as its cookie.
 pub(super) fn forget_lockouts(tx: &mut WriteTx<'_>, now: Timestamp) -> Result<u64, DbError> {
     let (forgotten, expired) = (now.minus(MEMORY), now.minus(LIFETIME));
     let params = params![forgotten, EVERYBODY, CEILING, expired];
@@ -171,7 +175,7 @@ pub(super) fn count_lockouts(tx: &mut ReadTx<'_>) -> Result<i64, DbError> {
 }
 
 pub(super) fn crop_lockouts(tx: &mut WriteTx<'_>, rows: i64) -> Result<u64, DbError> {
-    tx.execute(&CROP_LOCKOUTS, &params![rows])
+    tx.execute(&CROP_LOCKOUTS, &params![rows, EVERYBODY])
 }
 
 pub(super) fn forget_attempts(tx: &mut WriteTx<'_>, before: Timestamp) -> Result<u64, DbError> {
@@ -182,11 +186,14 @@ pub(super) fn count_attempts(tx: &mut ReadTx<'_>) -> Result<i64, DbError> {
     tx.query_one(&COUNT_ATTEMPTS, &[], |row| row.get(0))
 }
 
-/// Deletes so many: those without an account first, and of each the oldest. Both orders are those of an index.
+/// Deletes so many: those without an account first, then those that were refused unread, then any, and of each the oldest.
+/// Every order is that of an index.
 pub(super) fn crop_attempts(tx: &mut WriteTx<'_>, rows: i64) -> Result<(), DbError> {
-    let strangers = i64::try_from(tx.execute(&CROP_STRANGERS, &params![rows])?).unwrap_or(rows);
-    if strangers < rows {
-        tx.execute(&CROP_OLDEST, &params![rows - strangers])?;
+    let mut left = rows;
+    for crop in [&CROP_STRANGERS, &CROP_LOCKED, &CROP_OLDEST] {
+        if left > 0 {
+            left -= i64::try_from(tx.execute(crop, &params![left])?).unwrap_or(left);
+        }
     }
     Ok(())
 }

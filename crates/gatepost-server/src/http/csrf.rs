@@ -36,10 +36,12 @@ pub struct CsrfGuard {
 
 /// What the headers of a request say about the page behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Site {
+pub enum Site {
+    /// This server's own origin, or the user themselves.
     Ours,
+    /// Any other origin, also one of the same site.
     Foreign,
-    /// Neither header came.
+    /// Neither header came: no browser, or an old one.
     Unsaid,
 }
 
@@ -97,7 +99,8 @@ impl CsrfGuard {
         }
     }
 
-    fn site(&self, headers: &HeaderMap) -> Site {
+    /// Where a request comes from.
+    pub fn site(&self, headers: &HeaderMap) -> Site {
         let fetch = headers.get_all(SEC_FETCH_SITE).iter();
         // `none` is the user themselves: an address that was typed, a bookmark.
         let fetch = fetch.map(|site| site == "same-origin" || site == "none");

@@ -29,9 +29,12 @@ impl FromRequestParts<App> for OwnSite {
 
 fn is_foreign(headers: &HeaderMap, allowed: &[String]) -> bool {
     let is_cross_site = headers.get_all(SEC_FETCH_SITE).iter().any(|site| site == "cross-site");
-    let is_allowed =
-        headers.get(header::ORIGIN).is_some_and(|origin| allowed.iter().any(|it| origin == it.as_str()));
-    is_cross_site && !is_allowed
+    is_cross_site && !is_named(headers, allowed)
+}
+
+/// Whether the page behind a request is of an origin that the operator named (`cors.allowed_origins`).
+pub fn is_named(headers: &HeaderMap, allowed: &[String]) -> bool {
+    headers.get(header::ORIGIN).is_some_and(|origin| allowed.iter().any(|it| origin == it.as_str()))
 }
 
 #[cfg(test)]

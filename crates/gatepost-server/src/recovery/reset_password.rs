@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::link::{self, Desk, LinkPurpose, Presented, Refusal};
 use super::purge::purge_unproven;
 use crate::accounts::{self, User};
+use crate::api_keys;
 use crate::app::App;
 use crate::attempts::{self, Attempts};
 use crate::audit::{self, Act, Event, Origin};
@@ -35,7 +36,7 @@ pub(super) struct Request {
 
 /// Set a new password with a link
 ///
-/// Every session of the account ends. It signs nobody in, and a second factor stays as it is: the next sign-in asks for it.
+/// Every session of the account ends, and every API key. It signs nobody in, and a second factor stays as it is: the next sign-in asks for it.
 /// A password that is refused does not use the link up.
 #[utoipa::path(
     post,
@@ -112,6 +113,9 @@ impl Reset {
         if purged {
             purge_unproven(tx, act, &user)?;
         }
+        // A reset is how an account is won back, so no key that an intruder may have made lives on. A change of the password by
+        // somebody who knows it is not.
+        api_keys::forget(tx, act, user.id)?;
         passwords::set(tx, act, user.id, &self.hash, self.history)?;
         let User { id, .. } = accounts::bump_epoch(tx, user.id, act.at)?;
         link::forget_pending(tx, id)?;

@@ -1,5 +1,7 @@
 //! Signing in with a password, whichever dialect asked; and what a new password must be.
 
+use std::sync::Arc;
+
 use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::Secret;
 use gatepost_problem::{ApiResult, Check, OAuthCode, OAuthError, Problem, ProblemType};
@@ -111,7 +113,9 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
     let device_cookie = app.attempts.device_cookie(user, act.at);
     let (mint, identities, outbox) = (app.mint.clone(), app.identities.clone(), app.outbox.clone());
     let jar = app.cookies;
-    let signed_in = app
+    let reservation = Arc::new(reservation);
+    let settled = Arc::clone(&reservation);
+    let written = app
         .db
         .write(move |tx| {
             // The account as it is now: it may have changed while the hash was computed.
@@ -120,7 +124,7 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
             let assurance = match Assurance::establish(&current, evidence, mint.policy()) {
                 Ok(assurance) => assurance,
                 Err(reason) => {
-                    settle_refused(tx, &act, &reservation, reason)?;
+                    settle_refused(tx, &act, &settled, reason)?;
                     if reason != NotAssured::SecondFactorRequired {
                         return Ok(Err(Refusal::from(reason)));
                     }
@@ -129,8 +133,8 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
                     return Ok(Err(Refusal::SecondFactor(challenge, jar)));
                 }
             };
-            reservation.succeeded(tx)?;
-            attempts::arrived(tx, &outbox, &act, &current, reservation.target())?;
+            settled.succeeded(tx)?;
+            attempts::arrived(tx, &outbox, &act, &current, settled.target())?;
             if let Some(better) = &verdict.rehash {
                 passwords::upgrade(tx, &act, user, &stored, better)?;
             }
@@ -140,8 +144,12 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
             let user = accounts::mark_signed_in(tx, user, act.at)?;
             Ok::<_, Refusal>(Ok((grant, user)))
         })
-        .await?;
-    signed_in.map(|(grant, user)| SignedIn { grant, user, device_cookie })
+        .await;
+    if let Err(Refusal::Db(_)) = &written {
+        // The password was right; that nothing could be written is no fault of whoever knows it.
+        reservation.give_back(app).await;
+    }
+    written?.map(|(grant, user)| SignedIn { grant, user, device_cookie })
 }
 
 /// Settles the attempt of somebody whose password was right when that was not enough.

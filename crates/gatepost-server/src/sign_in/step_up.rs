@@ -142,7 +142,8 @@ async fn with_password(
     let target = app.attempts.of_user(&caller.user, cookie.as_ref(), app.clock.now());
     let reservation = attempts::reserve(app, &origin, target).await?;
     match app.hasher.verify(password, stored).await {
-        Ok(verdict) if verdict.matched => {}
+        // Also when the session has ended meanwhile: the password was right.
+        Ok(verdict) if verdict.matched => reservation.proven(app).await.map_err(storage_problem)?,
         Ok(_) => {
             reservation.failed(app).await.map_err(storage_problem)?;
             return Err(wrong());
@@ -159,7 +160,6 @@ async fn with_password(
         if !caller.confirm(tx)? {
             return Ok::<_, DbError>(false);
         }
-        reservation.succeeded(tx)?;
         sessions::prove(tx, &identities, &caller, None, act.at)?;
         renew(tx, &identities, renewal.as_ref().as_ref())?;
         let event = Event::SteppedUp { user, session: caller.session.id, method: "password" };

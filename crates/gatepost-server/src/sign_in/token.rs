@@ -14,7 +14,7 @@ use super::client::{FormClient, identify};
 use super::password::{Attempt, sign_in};
 use crate::app::App;
 use crate::audit::Origin;
-use crate::http::{ClientAddress, CookieName, storage_oauth_error};
+use crate::http::{ClientAddress, CookieName, Site, is_named, storage_oauth_error};
 use crate::limits::{self, Limit};
 use crate::second_factor::Sender;
 use crate::sessions::{Device, ExchangeError, Grant, exchange};
@@ -102,6 +102,7 @@ pub(super) async fn handler(
         id: request.client_id.as_deref(),
         secret: request.client_secret.as_ref().map(|secret| secret.expose().as_str()),
     };
+    let keeps_cookies = keeps_cookies(&app, &headers)?;
     let client_id = identify(&headers, &form)?;
     if request.scope.as_ref().is_some_and(|scope| scope.len() > SCOPE_LENGTH) {
         return Err(OAuthError::new(OAuthCode::InvalidScope).description("The scope is too long."));
@@ -123,7 +124,9 @@ pub(super) async fn handler(
                 return Err(limits::oauth_refusal(&standing));
             }
             let signed_in = sign_in(&app, origin, attempt).await?;
-            known.push(known_device(&app, &signed_in.device_cookie));
+            if keeps_cookies {
+                known.push(known_device(&app, &signed_in.device_cookie));
+            }
             signed_in.grant
         }
         Some("refresh_token") => {
@@ -136,6 +139,21 @@ pub(super) async fn handler(
     };
     let no_store = [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")];
     Ok((no_store, AppendHeaders(known), gatepost_problem::Json(response(&app, &grant)?)))
+}
+
+/// Whether the answer may set the cookie by which a browser is known again: only a page of ours may ask for that. A form
+/// needs no permission to be sent from another site (a CORS "simple request"), and would sign the visitor's browser in as
+/// somebody else, and take from it the cookie that keeps strangers from locking its user out.
+///
+/// Pages that the operator named may have tokens. Those of everybody else could not read the answer, and get none.
+fn keeps_cookies(app: &App, headers: &HeaderMap) -> OAuthResult<bool> {
+    match app.csrf.site(headers) {
+        Site::Ours => Ok(true),
+        Site::Unsaid => Ok(false),
+        Site::Foreign if is_named(headers, &app.config.cors.allowed_origins) => Ok(false),
+        Site::Foreign => Err(OAuthError::new(OAuthCode::InvalidRequest)
+            .description("A page of another origin sent it, which is not in cors.allowed_origins.")),
+    }
 }
 
 fn response(app: &App, grant: &Grant) -> OAuthResult<TokenResponse> {

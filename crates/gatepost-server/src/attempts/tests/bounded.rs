@@ -9,7 +9,7 @@ use gatepost_server::attempts::{self, Reason};
 use gatepost_server::audit::Origin;
 use gatepost_testkit::{Engine, PASSWORD, on_each_db};
 
-use super::{WRONG, lock_out};
+use super::{WRONG, known_device, lock_out, login_with};
 
 /// More than a flood may leave behind in this test; the server's own bound is the same rule with a larger number.
 const MOST: i64 = 500;
@@ -79,6 +79,53 @@ on_each_db! {
         }
         let locked = "SELECT count(*) FROM login_attempts WHERE reason = 'locked'";
         assert_eq!(app.number(locked, &[]).await, 2, "one from here, one for all the agents of that network");
+    }
+
+    async fn bru_10_closed_doors_with_nothing_behind_them_are_forgotten_after_a_day_and_others_are_not(app: TestApp) {
+        app.user("ada").await;
+        let eve = app.user("eve").await;
+        for name in ["ada", "eve", "nobody"] {
+            app.login(name, WRONG).await.assert_refused(401, "invalid_credentials");
+        }
+        app.execute("UPDATE lockouts SET failures = 100", &[]).await;
+        app.delete_account(eve.user_id()).await;
+        let closed = "SELECT count(*) FROM lockouts WHERE failures = 100";
+        app.clock.advance(Duration::from_secs(24 * 3_600 - 1));
+        attempts::forget(app.db(), app.clock.now()).await.unwrap();
+        assert_eq!(app.number(closed, &[]).await, 3);
+        app.clock.advance(Duration::from_secs(1));
+        attempts::forget(app.db(), app.clock.now()).await.unwrap();
+        assert_eq!(app.number(closed, &[]).await, 1);
+        app.login("ada", PASSWORD).await.assert_refused(429, "too_many_attempts");
+    }
+
+    async fn bru_10_names_that_nobody_has_push_out_no_lock_of_an_account(app: TestApp) {
+        app.user("ada").await;
+        let cookie = known_device(&app, "ada").await;
+        login_with(&app, "ada", WRONG, &cookie).await.assert_refused(401, "invalid_credentials");
+        app.login("ada", WRONG).await.assert_refused(401, "invalid_credentials");
+        for number in 0..10 {
+            app.login(&format!("junk-{number}"), WRONG).await.assert_refused(401, "invalid_credentials");
+        }
+        let close = "UPDATE lockouts SET failures = 100 \
+            WHERE account NOT IN (SELECT account FROM lockouts WHERE user_id IS NOT NULL)";
+        app.execute(close, &[]).await;
+        attempts::crop(app.db(), 2).await.unwrap();
+        assert_eq!(app.number("SELECT max(failures) FROM lockouts", &[]).await, 1);
+        assert_eq!(app.number("SELECT count(*) FROM lockouts", &[]).await, 2, "the device and everybody else");
+    }
+
+    async fn bru_10_attempts_that_are_refused_unread_push_out_nothing_that_an_account_has_seen(app: TestApp) {
+        let ada = app.user("ada").await;
+        app.login("ada", WRONG).await.assert_refused(401, "invalid_credentials");
+        assert_eq!(app.login("ada", PASSWORD).await.status, 200);
+        app.clock.advance(Duration::from_secs(1));
+        for number in 0..600 {
+            attempts::note(&app.app, &stranger(number), Some(ada.user_id()), Reason::Locked).await.unwrap();
+        }
+        attempts::crop(app.db(), MOST).await.unwrap();
+        assert_eq!(app.number("SELECT count(*) FROM login_attempts", &[]).await, MOST);
+        assert_eq!(app.number("SELECT count(*) FROM login_attempts WHERE reason <> 'locked'", &[]).await, 2);
     }
 
     async fn bru_10_a_name_that_nobody_has_is_nowhere_in_the_database(app: TestApp) {

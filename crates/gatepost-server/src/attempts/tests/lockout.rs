@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_testkit::{PASSWORD, Setup, TestApp, on_each_db};
+use http::header::ORIGIN;
 use tokio::sync::Barrier;
 
 use super::{WRONG, device_cookie, known_device, lock_out, login_with, retry_after};
@@ -209,7 +210,8 @@ on_each_db! {
     async fn every_sign_in_makes_the_browser_a_known_device(app: TestApp) {
         app.user("ada").await;
         let json = device_cookie(&app.login("ada", PASSWORD).await);
-        let form = app.token(&[("grant_type", "password"), ("username", "ada"), ("password", PASSWORD)]).await;
+        let form = app.post("/oauth/token").form(&[("grant_type", "password"), ("username", "ada"), ("password", PASSWORD)]);
+        let form = form.header(ORIGIN, "http://127.0.0.1:8080").send().await;
         assert_ne!(device_cookie(&form), json, "two sign-ins are two devices");
         let refused = app.login("ada", WRONG).await;
         assert_eq!(refused.header("set-cookie"), "", "a refused sign-in makes no device known");
@@ -239,5 +241,18 @@ on_each_db! {
         holding.await.unwrap().unwrap();
         let failures = app.number("SELECT failures FROM lockouts", &[]).await;
         assert_eq!(failures, 0);
+    }
+
+    async fn pwd_07_a_right_password_is_no_failure_when_the_session_cannot_be_written(app: TestApp) {
+        app.user("ada").await;
+        app.execute("ALTER TABLE refresh_families RENAME TO lost", &[]).await;
+        for _ in 0..8 {
+            let body = serde_json::json!({ "identifier": "ada", "password": PASSWORD });
+            let failed = app.post("/api/v1/auth/login").json(&body).may_fail().send().await;
+            assert!(failed.status >= 500, "{}", failed.text());
+        }
+        assert_eq!(app.number("SELECT failures FROM lockouts", &[]).await, 0);
+        app.execute("ALTER TABLE lost RENAME TO refresh_families", &[]).await;
+        assert_eq!(app.login("ada", PASSWORD).await.status, 200);
     }
 }

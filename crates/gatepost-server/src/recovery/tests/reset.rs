@@ -34,6 +34,19 @@ on_each_db! {
         assert_eq!(details.as_deref(), Some(r#"{"purged":false}"#));
     }
 
+    async fn rec_06_no_key_lives_on_after_a_reset(app: TestApp) {
+        let ada = app.user("ada").await;
+        verify(&app, &ada.email).await;
+        let key = app.api_key(&ada, &[]).await;
+        let call = || app.get("/api/v1/users/me").api_key(&key).send();
+        assert_eq!(call().await.status, 200);
+        let token = reset_token(&app, &ada.email).await;
+        assert_eq!(reset(&app, &token, NEW).await.status, 204);
+        call().await.assert_refused(401, "invalid_token");
+        let revoked = "SELECT count(*) FROM audit_log WHERE action = 'api_key_revoked'";
+        assert_eq!(app.number(revoked, &[]).await, 1);
+    }
+
     async fn rec_02_brief3_a_reset_link_works_once(app: TestApp) {
         let ada = app.user("ada").await;
         let token = reset_token(&app, &ada.email).await;

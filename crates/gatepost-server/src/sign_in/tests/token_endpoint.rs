@@ -1,8 +1,8 @@
 //! `POST /oauth/token`, as RFC 6749 wants it.
 
 use gatepost_testkit::{Answer, PASSWORD, on_each_db};
-use http::Method;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, ORIGIN};
+use http::{HeaderName, Method};
 use serde_json::json;
 
 const TOKEN: &str = "/oauth/token";
@@ -81,6 +81,28 @@ on_each_db! {
         assert_oauth(&both, 400, "invalid_request");
         let public = app.post(TOKEN).form(&good).header(AUTHORIZATION, "Basic Z2F0ZXBvc3Q6").send().await;
         assert_eq!(public.status, 200, "{}", public.text());
+    }
+
+    async fn ses_06_a_form_of_another_site_signs_no_browser_in(app: TestApp = |setup| setup.set("cors.allowed_origins", "https://app.example")) {
+        app.user("mallory").await;
+        let form = || app.post(TOKEN).form(&[("grant_type", "password"), ("username", "mallory"), ("password", PASSWORD)]);
+        let site = HeaderName::from_static("sec-fetch-site");
+        let hashes = app.app.hasher.stats().argon2;
+        for (name, value) in [(&site, "cross-site"), (&site, "same-site"), (&ORIGIN, "https://evil.example"), (&ORIGIN, "null")] {
+            let refused = form().header(name.clone(), value).send().await;
+            assert_oauth(&refused, 400, "invalid_request");
+            assert_eq!(refused.header("set-cookie"), "", "{value}");
+        }
+        assert_eq!(app.app.hasher.stats().argon2, hashes);
+        // The Authorize button of our own page, which the browser shall be known by.
+        let ours = form().header(ORIGIN, "http://127.0.0.1:8080").header(site.clone(), "same-origin").send().await;
+        assert_eq!(ours.status, 200, "{}", ours.text());
+        assert_ne!(ours.header("set-cookie"), "");
+        // A program, and a page that the operator named: tokens, and no cookie.
+        let named = form().header(ORIGIN, "https://app.example").header(site, "cross-site").send().await;
+        for answer in [form().send().await, named] {
+            assert_eq!((answer.status, answer.header("set-cookie")), (200, ""), "{}", answer.text());
+        }
     }
 
     async fn op_07_unknown_parameters_are_ignored(app: TestApp) {
