@@ -94,5 +94,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(17, "second_factor", "0017_second_factor"),
         migration!(18, "typed_addresses", "0018_typed_addresses"),
         migration!(19, "invitations", "0019_invitations"),
+        migration!(20, "api_key_factors", "0020_api_key_factors"),
     ],
 };

@@ -52,14 +52,14 @@ pub(super) struct KeyRow {
     pub(super) last_used_at: Option<Timestamp>,
     /// Neither revoked, nor lost when the account was switched off.
     pub(super) is_kept: bool,
-    /// Made where its owner had shown a second factor.
+    /// Made where its owner had shown the second factor that the account has now.
     pub(super) second_factor: bool,
     pub(super) roles: Vec<String>,
 }
 
 impl KeyIdentity {
     /// A key carries on what was shown in the session that made it: a role that counts only with a second factor counts
-    /// for no key that was made without one, and for none once the factor is gone.
+    /// for no key that was made without one, and for none once that very factor is gone.
     fn of(row: KeyRow, roles_with_factor: &SecondFactorRoles) -> Self {
         let KeyRow { user, id, scopes, expires_at, last_used_at, is_kept, second_factor, roles } = row;
         let shown = user.two_factor_enabled && second_factor;

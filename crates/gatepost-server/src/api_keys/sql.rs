@@ -22,21 +22,29 @@ macro_rules! kept_keys {
     };
 }
 
+/// Whether the second factor that was shown when the key was made is still that of the account.
+macro_rules! factor_is_kept {
+    () => {
+        "EXISTS (SELECT 1 FROM totp_credentials t WHERE t.user_id = k.user_id AND t.id = k.factor_id)"
+    };
+}
+
 statements! {
-    INSERT = "INSERT INTO api_keys (id, user_id, name, key_hash, hint, scopes, second_factor, \
+    INSERT = "INSERT INTO api_keys (id, user_id, name, key_hash, hint, scopes, factor_id, \
         standing_epoch, created_at, expires_at, version) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT u.standing_epoch FROM users u WHERE u.id = ?2), ?8, ?9, 1)";
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, \
+        CASE WHEN ?7 THEN (SELECT t.id FROM totp_credentials t WHERE t.user_id = ?2) END, (SELECT u.standing_epoch FROM users u WHERE u.id = ?2), ?8, ?9, 1)";
     COUNT_LIVING = concat!("SELECT count(*) ", kept_keys!(), " AND k.expires_at > ?2");
     PAGE = concat!("SELECT ", key_columns!(), " ", kept_keys!(), " ORDER BY k.id DESC LIMIT ?2");
     PAGE_AFTER = concat!("SELECT ", key_columns!(), " ", kept_keys!(), " AND k.id < ?2 ORDER BY k.id DESC LIMIT ?3");
     /// Everything that a request with a key depends on, in one look.
     BY_HASH =
         sqlite concat!("SELECT ", user_columns!("u."), ", k.id, k.scopes, k.expires_at, k.last_used_at, ",
-            "k.revoked_at IS NULL AND k.standing_epoch = u.standing_epoch, k.second_factor, ",
+            "k.revoked_at IS NULL AND k.standing_epoch = u.standing_epoch, ", factor_is_kept!(), ", ",
             "(SELECT group_concat(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) ",
             "FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.key_hash = ?1"),
         postgres concat!("SELECT ", user_columns!("u."), ", k.id, k.scopes, k.expires_at, k.last_used_at, ",
-            "k.revoked_at IS NULL AND k.standing_epoch = u.standing_epoch, k.second_factor, ",
+            "k.revoked_at IS NULL AND k.standing_epoch = u.standing_epoch, ", factor_is_kept!(), ", ",
             "(SELECT string_agg(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) ",
             "FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.key_hash = ?1");
     STILL_LIVES = "SELECT EXISTS (SELECT 1 FROM api_keys k JOIN users u ON u.id = k.user_id \

@@ -153,12 +153,32 @@ on_each_db! {
         let key = app.api_key(&owner, &[]).await;
         app.execute("UPDATE api_keys SET scopes = 'audit:read'", &[]).await;
         assert_eq!(guarded(&app, &key).await, (403, "forbidden".to_owned()));
-        app.execute("UPDATE users SET two_factor_enabled = TRUE", &[]).await;
+        let owner = app.with_totp(&owner).await.persona;
         assert_eq!(guarded(&app, &key).await, (403, "forbidden".to_owned()), "it was made without");
-        app.execute("UPDATE api_keys SET second_factor = TRUE", &[]).await;
+        let key = app.api_key(&owner, &["audit:read"]).await;
         assert_eq!(guarded(&app, &key).await.0, 200);
         app.execute("UPDATE users SET two_factor_enabled = FALSE", &[]).await;
         assert_eq!(guarded(&app, &key).await, (403, "forbidden".to_owned()), "the factor is gone");
+    }
+
+    async fn az_08_a_key_gains_nothing_from_a_factor_that_was_enrolled_after_it(app: TestApp = |setup| {
+        setup.set("second_factor.required_for", "admin")
+    }) {
+        let owner = app.owner().await;
+        let enrolled = app.with_totp(&owner).await;
+        let key = app.api_key(&enrolled.persona, &["audit:read"]).await;
+        assert_eq!(guarded(&app, &key).await.0, 200);
+        let token = &enrolled.persona.access_token;
+        assert_eq!(app.delete("/api/v1/users/me/2fa/totp").bearer(token).send().await.status, 204);
+        assert_eq!(guarded(&app, &key).await, (403, "forbidden".to_owned()));
+        let owner = app.with_totp(&enrolled.persona).await.persona;
+        assert_eq!(guarded(&app, &key).await, (403, "forbidden".to_owned()), "another factor");
+        assert_eq!(guarded(&app, &app.api_key(&owner, &["audit:read"]).await).await.0, 200);
+        let user = app.db().read({ let id = owner.user_id(); move |tx| gatepost_server::accounts::by_id(tx, id) });
+        assert!(gatepost_server::second_factor::reset(&app.app, &user.await.unwrap().unwrap()).await.unwrap());
+        let owner = Persona::of(&app.login("owner", PASSWORD).await);
+        app.with_totp(&owner).await;
+        assert_eq!(guarded(&app, &key).await, (403, "forbidden".to_owned()));
     }
 
     async fn az_08_a_key_ends_on_its_day(app: TestApp) {

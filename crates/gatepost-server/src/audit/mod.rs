@@ -152,7 +152,7 @@ pub enum Event {
         session: SessionId,
         /// Which proof was given: `password`, `setup`.
         method: &'static str,
-        /// The second factor, if one was shown: `totp`, `recovery_code`.
+        /// The second factor, if one was shown: `totp`, `recovery_code`, or `session` if it was in the session before.
         second: Option<&'static str>,
     },
     /// A session ended because its user signed out.

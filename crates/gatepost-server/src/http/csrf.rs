@@ -99,6 +99,14 @@ impl CsrfGuard {
         }
     }
 
+    /// Whether a request says that a page of another origin sent it. One that says nothing comes from no browser of today.
+    pub(super) fn is_foreign(&self, headers: &HeaderMap) -> bool {
+        match self.site(headers) {
+            Site::Foreign => true,
+            Site::Ours | Site::Unsaid => false,
+        }
+    }
+
     /// Where a request comes from.
     pub fn site(&self, headers: &HeaderMap) -> Site {
         let fetch = headers.get_all(SEC_FETCH_SITE).iter();

@@ -3,12 +3,10 @@
 use axum::extract::FromRequestParts;
 use gatepost_problem::{Problem, ProblemType};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, header};
 
+use super::csrf::CsrfGuard;
 use crate::app::App;
-
-/// Fetch Metadata (W3C), section 2.4. Browsers write it; a page cannot.
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A request that comes from our own pages, from pages that the operator named (`cors.allowed_origins`), or from no browser
 /// at all. A handler that takes one answers 403 `csrf_rejected` to the pages of others: they have no business with the
@@ -19,46 +17,67 @@ impl FromRequestParts<App> for OwnSite {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let allowed = &app.config.cors.allowed_origins;
-        if is_foreign(&parts.headers, allowed) {
+        if is_foreign(&app.csrf, &parts.headers, &app.config.cors.allowed_origins) {
             return Err(Problem::new(ProblemType::CsrfRejected));
         }
         Ok(Self)
     }
 }
 
-fn is_foreign(headers: &HeaderMap, allowed: &[String]) -> bool {
-    let is_cross_site = headers.get_all(SEC_FETCH_SITE).iter().any(|site| site == "cross-site");
-    is_cross_site && !is_named(headers, allowed)
+fn is_foreign(guard: &CsrfGuard, headers: &HeaderMap, allowed: &[String]) -> bool {
+    !is_named(headers, allowed) && guard.is_foreign(headers)
 }
 
 /// Whether the page behind a request is of an origin that the operator named (`cors.allowed_origins`).
 pub fn is_named(headers: &HeaderMap, allowed: &[String]) -> bool {
-    headers.get(header::ORIGIN).is_some_and(|origin| allowed.iter().any(|it| origin == it.as_str()))
+    let mut origins = headers.get_all(header::ORIGIN).iter().peekable();
+    origins.peek().is_some() && origins.all(|it| allowed.iter().any(|origin| it == origin))
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use gatepost_kernel::Secret;
+    use http::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::keys::MasterKey;
+
+    const ISSUER: &str = "https://auth.example.com";
+    const NAMED: &str = "https://app.example.com";
+
+    fn foreign(lines: &[(&'static str, &'static str)]) -> bool {
+        let guard = CsrfGuard::new(MasterKey::from_bytes(Secret::new([7; 32])).derive("csrf test"), ISSUER);
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        is_foreign(&guard, &headers, &[NAMED.to_owned()])
+    }
 
     #[test]
     fn rec_04_pages_of_other_sites_are_foreign_unless_the_operator_named_them() {
-        let allowed = ["https://app.example.com".to_owned()];
-        let foreign = |site: &'static str, origin: Option<&'static str>| {
-            let mut headers = HeaderMap::new();
-            headers.insert(SEC_FETCH_SITE, HeaderValue::from_static(site));
-            origin.map(|origin| headers.insert(header::ORIGIN, HeaderValue::from_static(origin)));
-            is_foreign(&headers, &allowed)
-        };
-        for site in ["same-origin", "same-site", "none"] {
-            assert!(!foreign(site, None), "{site}");
+        for ours in [
+            &[][..],
+            &[("sec-fetch-site", "same-origin")],
+            &[("sec-fetch-site", "none")],
+            &[("origin", ISSUER)],
+            &[("sec-fetch-site", "same-origin"), ("origin", ISSUER)],
+            &[("origin", NAMED)],
+            &[("sec-fetch-site", "same-site"), ("origin", NAMED)],
+            &[("sec-fetch-site", "cross-site"), ("origin", NAMED)],
+        ] {
+            assert!(!foreign(ours), "{ours:?}");
         }
-        assert!(foreign("cross-site", None));
-        assert!(foreign("cross-site", Some("https://evil.example")));
-        assert!(foreign("cross-site", Some("null")));
-        assert!(!foreign("cross-site", Some("https://app.example.com")));
-        assert!(!is_foreign(&HeaderMap::new(), &allowed));
+        for theirs in [
+            &[("sec-fetch-site", "cross-site")][..],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")],
+            &[("sec-fetch-site", "same-site"), ("origin", "https://other.example.com")],
+            &[("origin", "https://evil.example")],
+            &[("origin", "null")],
+            &[("origin", NAMED), ("origin", "https://evil.example")],
+        ] {
+            assert!(foreign(theirs), "{theirs:?}");
+        }
     }
 }

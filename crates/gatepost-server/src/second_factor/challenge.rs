@@ -15,7 +15,7 @@ use crate::accounts::{self, User};
 use crate::audit::Act;
 use crate::http::{CookieJar, CookieName};
 use crate::ids::UserId;
-use crate::sessions::{Device, Evidence, Proof, SecondFactor};
+use crate::sessions::{Device, Evidence, Proof, SecondFactor, Shown};
 
 const PREFIX: &str = "gpc";
 const CHALLENGE: Purpose = Purpose::new("second-factor-challenge");
@@ -147,6 +147,8 @@ pub enum Answered {
     Expired,
     /// Too many wrong codes of this authenticator.
     Closed {
+        /// Whose it would have been.
+        user: UserId,
         /// Until when they are refused.
         until: Timestamp,
     },
@@ -187,7 +189,7 @@ pub fn answer(
             let proof = Proof::Password { epoch: challenge.epoch };
             Ok(Answered::Passed(Box::new(Passed {
                 user,
-                evidence: Evidence { proof, second: Some(answer.presented.method) },
+                evidence: Evidence { proof, second: Some(Shown::Now(answer.presented.method)) },
                 client_id: challenge.client_id,
             })))
         }
@@ -196,7 +198,7 @@ pub fn answer(
             sql::count_failure(tx, &token)?;
             Ok(Answered::WrongCode { user: user.id })
         }
-        Judgement::Closed { until } => Ok(Answered::Closed { until }),
+        Judgement::Closed { until } => Ok(Answered::Closed { user: user.id, until }),
     }
 }
 

@@ -12,22 +12,22 @@ use crate::outbox::{FactorChange, Letter};
 
 /// Takes an account's second factor and its recovery codes away and ends every session, because whoever enrolled it, or
 /// found it, must not stay. `by` says in the audit trail who did it: `operator`, or `recovery` when the owner of the
-/// mailbox threw an intruder out. Whether there was one.
+/// mailbox threw an intruder out. Whether there was one: if there was not, no session ends.
 ///
 /// # Errors
 /// What the database says.
 pub fn forget(tx: &mut WriteTx<'_>, act: &Act, user: UserId, by: &'static str) -> Result<bool, DbError> {
     let had = sql::forget(tx, user)?;
-    accounts::set_two_factor(tx, user, false, act.at)?;
-    accounts::bump_epoch(tx, user, act.at)?;
     if had {
+        accounts::set_two_factor(tx, user, false, act.at)?;
+        accounts::bump_epoch(tx, user, act.at)?;
         audit::record(tx, act, &Event::SecondFactorDisabled { user, by })?;
     }
     Ok(had)
 }
 
 /// Takes an account's second factor away for somebody who has lost it, and tells them by mail: what an operator does once
-/// they are sure who asks. Every session ends. Whether there was one.
+/// they are sure who asks. Every session ends with it. Whether there was one.
 ///
 /// # Errors
 /// What the database says.

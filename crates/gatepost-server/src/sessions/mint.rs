@@ -8,7 +8,7 @@ use gatepost_kernel::{Clock, Id, Random, Secret, Timestamp};
 use gatepost_token::{Claims, SigningError};
 
 use super::cookie::{CookieKey, SessionCookie};
-use super::model::{Assurance, Policy, RefreshToken, SecondFactor};
+use super::model::{Assurance, Policy, RefreshToken, Shown};
 use super::places::Places;
 use super::sql;
 use super::wanted::Wanted;
@@ -283,7 +283,7 @@ pub fn open(tx: &mut WriteTx<'_>, mint: &Mint, act: &Act, sign_in: &SignIn<'_>) 
         user: assurance.user,
         session: drawn.session,
         method: assurance.method,
-        second: assurance.second.map(SecondFactor::name),
+        second: assurance.second.map(Shown::name),
     };
     audit::record(tx, &act, &signed_in)?;
     Ok(Grant {

@@ -56,7 +56,7 @@ pub use end::{end, end_by_refresh_token, purge};
 pub use identities::{Identities, Identity, still_lives};
 pub use last_seen::note_use;
 pub use mint::{Device, Drawn, Grant, Mint, MintError, SessionLimits, Settings, SignIn, Tokens, open};
-pub use model::{Assurance, Evidence, NotAssured, Policy, Proof, RefreshToken, SecondFactor};
+pub use model::{Assurance, Evidence, NotAssured, Policy, Proof, RefreshToken, SecondFactor, Shown};
 pub use places::{Places, PlacesError};
 pub use prove::prove;
 pub use refresh::{ExchangeError, exchange};

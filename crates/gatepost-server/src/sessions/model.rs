@@ -57,13 +57,43 @@ impl SecondFactor {
     }
 }
 
+/// When a second factor was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// In this very transaction.
+    Now(SecondFactor),
+    /// In the session that the new one replaces, which is as fresh as that one and no fresher.
+    Before {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl Shown {
+    /// The name in the audit trail.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Now(factor) => factor.name(),
+            Self::Before { .. } => "session",
+        }
+    }
+
+    /// When it was shown, to a session that begins now.
+    pub(super) const fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Now(_) => now,
+            Self::Before { at } => at,
+        }
+    }
+}
+
 /// All that somebody has shown in one sign-in.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence {
     /// The first factor.
     pub proof: Proof,
     /// The second one, if it was asked for.
-    pub second: Option<SecondFactor>,
+    pub second: Option<Shown>,
 }
 
 impl From<Proof> for Evidence {
@@ -87,7 +117,7 @@ pub struct Assurance {
     pub(super) user: UserId,
     pub(super) epoch: i64,
     pub(super) method: &'static str,
-    pub(super) second: Option<SecondFactor>,
+    pub(super) second: Option<Shown>,
 }
 
 /// Why a proof that holds opens no session.

@@ -140,7 +140,7 @@ pub(super) fn insert_session(tx: &mut WriteTx<'_>, new: &NewSession<'_>) -> Resu
             act.user_agent,
             address,
             act.at,
-            assurance.second.map(|_| act.at),
+            assurance.second.map(|shown| shown.at(act.at)),
             drawn.device.wanted.name(),
             cookie,
             lifetimes.absolute_until,

@@ -18,7 +18,7 @@ use crate::http::{Caller, CookieName, Cookies, storage_problem};
 use crate::outbox::Outbox;
 use crate::passwords::{self, Password, PasswordHash};
 use crate::sessions::{
-    self, Assurance, Device, Drawn, Evidence, FIRST_PARTY, Grant, Mint, Proof, SecondFactor, SignIn,
+    self, Assurance, Device, Drawn, Evidence, FIRST_PARTY, Grant, Mint, Proof, Shown, SignIn,
 };
 
 /// The old and the new password.
@@ -168,8 +168,10 @@ impl Change {
         audit::record(tx, act, &Event::PasswordChanged { user })?;
         let user = accounts::bump_epoch(tx, user, act.at)?;
         self.outbox.owe(tx, act.at, &password_changed(&user, act))?;
-        // The session had shown a second factor where there is one: the caller was fresh.
-        let second = user.two_factor_enabled.then_some(SecondFactor::Totp);
+        // The session has shown a second factor where there is one, and nobody shows it now: the new session must not be
+        // fresher than the old one, or one code would do for as long as somebody changes the password again.
+        let shown = self.caller.session.second_factor_at.filter(|_| user.two_factor_enabled);
+        let second = shown.map(|at| Shown::Before { at });
         let evidence = Evidence { proof: Proof::Password { epoch: user.auth_epoch }, second };
         let assurance =
             Assurance::establish(&user, evidence, self.mint.policy()).map_err(|_| Error::Overtaken)?;

@@ -18,7 +18,7 @@ use crate::audit::{Act, Origin};
 use crate::http::Caller;
 use crate::second_factor::{self, Confirmation, Error, Factors, RecoveryCodes, all_shown_once};
 use crate::sessions::{
-    self, Assurance, Device, Drawn, Evidence, FIRST_PARTY, Grant, Mint, Proof, SecondFactor, SignIn,
+    self, Assurance, Device, Drawn, Evidence, FIRST_PARTY, Grant, Mint, Proof, SecondFactor, Shown, SignIn,
 };
 
 /// The first code.
@@ -108,7 +108,7 @@ impl Enabling {
         let Some(user) = second_factor::confirm(tx, factors, act, caller, confirmation)? else {
             return Ok(None);
         };
-        let evidence = Evidence { proof: Proof::Session, second: Some(SecondFactor::Totp) };
+        let evidence = Evidence { proof: Proof::Session, second: Some(Shown::Now(SecondFactor::Totp)) };
         let assurance =
             Assurance::establish(&user, evidence, mint.policy()).map_err(|_| Error::SessionEnded)?;
         let sign_in = SignIn { assurance, client_id: FIRST_PARTY, drawn };

@@ -133,7 +133,10 @@ impl SecondStep {
                     return Ok(Taken::WrongCode);
                 }
                 Answered::Expired => return Ok(Taken::Expired),
-                Answered::Closed { until } => return Ok(Taken::Closed { until }),
+                Answered::Closed { user, until } => {
+                    attempts::note_in(tx, &self.act, Some(user), Reason::Locked)?;
+                    return Ok(Taken::Closed { until });
+                }
             };
         // The policy has the last word, as everywhere. What it misses now, the first step would say.
         let Ok(assurance) = Assurance::establish(&user, evidence, self.mint.policy()) else {

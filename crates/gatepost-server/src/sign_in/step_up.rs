@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::password::hash_problem;
 use crate::app::App;
-use crate::attempts;
+use crate::attempts::{self, Reason};
 use crate::audit::{self, Event, Origin};
 use crate::http::{Caller, CookieName, Cookies, session_cookies, step_up_required, storage_problem};
 use crate::passwords::{self, Password};
@@ -182,11 +182,16 @@ async fn with_code(app: &App, proving: Proving, presented: Presented) -> ApiResu
                 return Err(second_factor::Error::SessionEnded);
             }
             let judgement = second_factor::judge(tx, &factors, &act, &caller.user, &presented)?;
-            if let Judgement::Right = judgement {
-                sessions::prove(tx, &identities, &caller, Some(presented.method), now)?;
-                renew(tx, &identities, renewal.as_ref().as_ref())?;
-                let (session, method) = (caller.session.id, presented.method.name());
-                audit::record(tx, &act, &Event::SteppedUp { user: caller.user.id, session, method })?;
+            let user = caller.user.id;
+            match &judgement {
+                Judgement::Right => {
+                    sessions::prove(tx, &identities, &caller, Some(presented.method), now)?;
+                    renew(tx, &identities, renewal.as_ref().as_ref())?;
+                    let (session, method) = (caller.session.id, presented.method.name());
+                    audit::record(tx, &act, &Event::SteppedUp { user, session, method })?;
+                }
+                Judgement::Wrong => attempts::note_in(tx, &act, Some(user), Reason::InvalidCode)?,
+                Judgement::Closed { .. } => attempts::note_in(tx, &act, Some(user), Reason::Locked)?,
             }
             Ok(judgement)
         })

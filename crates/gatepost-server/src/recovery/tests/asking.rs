@@ -114,7 +114,11 @@ on_each_db! {
             ("reset-password", json!({ "token": "gpl_none", "new_password": gatepost_testkit::PASSWORD })),
         ] {
             let path = format!("/api/v1/auth/{path}");
-            let answer = app.post(&path).header(site.clone(), "cross-site").json(&body).send().await;
+            for foreign in ["cross-site", "same-site"] {
+                let answer = app.post(&path).header(site.clone(), foreign).json(&body).send().await;
+                answer.assert_refused(403, "csrf_rejected");
+            }
+            let answer = app.post(&path).header(http::header::ORIGIN, "https://evil.example").json(&body).send().await;
             answer.assert_refused(403, "csrf_rejected");
             let answer = app.post(&path).header(site.clone(), "same-origin").json(&body).send().await;
             assert_ne!(answer.status, 403, "{path}");

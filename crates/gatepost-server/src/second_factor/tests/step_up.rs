@@ -206,6 +206,45 @@ on_each_db! {
         let by = app.text("SELECT details FROM audit_log WHERE action = 'second_factor_disabled'", &[]).await;
         assert_eq!(by.as_deref(), Some(r#"{"by":"operator"}"#));
         assert_eq!(app.number("SELECT count(*) FROM outbox WHERE kind = 'second_factor_changed'", &[]).await, 2);
+        // Once there is none, nothing happens: no session ends without a word in the audit trail.
+        let ada = Persona::of(&app.login("ada", PASSWORD).await);
         assert!(!gatepost_server::second_factor::reset(&app.app, &user).await.unwrap());
+        assert_eq!(app.me(&ada.access_token).await.status, 200);
+    }
+
+    async fn mfa_06_a_new_password_makes_no_session_fresher(app: TestApp) {
+        let ada = app.user("ada").await;
+        let ada = app.with_totp(&ada).await;
+        app.clock.advance(Duration::from_secs(400));
+        let first = "CANARY lighthouse above the reef";
+        let ada = Persona::of(&app.change_password(&ada.persona.access_token, PASSWORD, first).await);
+        let codes = app.post(CODES).bearer(&ada.access_token).send().await;
+        assert_eq!(codes.status, 200, "still as fresh as it was: {}", codes.text());
+        app.clock.advance(Duration::from_secs(400));
+        let again = app.change_password(&ada.access_token, first, "CANARY anchors in the long harbour").await;
+        again.assert_refused(401, "insufficient_user_authentication");
+        remove(&app, &ada.access_token).await.assert_refused(401, "insufficient_user_authentication");
+        let second = "SELECT details FROM audit_log WHERE action = 'signed_in' ORDER BY id DESC LIMIT 1";
+        let details = app.text(second, &[]).await.unwrap();
+        assert!(details.contains(r#""second_factor":"session""#), "{details}");
+    }
+
+    async fn bru_07_wrong_codes_and_refusals_are_written_down_wherever_they_are_shown(app: TestApp) {
+        let ada = app.user("ada").await;
+        let ada = app.with_totp(&ada).await;
+        let wrong = json!({ "method": "totp", "code": "none" });
+        let noted = async |reason: &'static str| {
+            let sum = "SELECT CAST(COALESCE(SUM(attempts), 0) AS BIGINT) FROM login_attempts WHERE reason = ?1 AND user_id = ?2";
+            app.number(sum, &gatepost_db::params![reason, ada.persona.user_id()]).await
+        };
+        for _ in 0..10 {
+            step_up(&app, &ada.persona.access_token, wrong.clone()).await.assert_refused(401, "invalid_code");
+        }
+        assert_eq!((noted("invalid_code").await, noted("locked").await), (10, 0));
+        step_up(&app, &ada.persona.access_token, wrong).await.assert_refused(429, "too_many_attempts");
+        assert_eq!((noted("invalid_code").await, noted("locked").await), (10, 1));
+        let challenge = app.challenge("ada").await;
+        app.second_factor(&challenge, "totp", "none").await.assert_refused(429, "too_many_attempts");
+        assert_eq!((noted("invalid_code").await, noted("locked").await), (10, 2));
     }
 }
