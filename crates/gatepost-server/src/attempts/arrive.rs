@@ -12,7 +12,7 @@ use super::{network, sql};
 use crate::accounts::{Email, User};
 use crate::audit::Act;
 use crate::outbox::{Kind, Letter, Mail, Outbox};
-use crate::sessions::Agent;
+use crate::sessions::{Agent, Mint};
 
 const MARK: Purpose = Purpose::new("known-device");
 /// A device that was not seen for so long is new again: as long as its cookie lives.
@@ -32,7 +32,7 @@ const MOST_MAILS: u32 = 10;
 /// What the database says.
 pub fn arrived(
     tx: &mut WriteTx<'_>,
-    outbox: &Outbox,
+    (mint, outbox): (&Mint, &Outbox),
     act: &Act,
     user: &User,
     target: &Target,
@@ -47,7 +47,7 @@ pub fn arrived(
     }
     let is_known = target.is_known_device() || seen.is_some_and(|seen| act.at < seen.plus(KNOWN));
     if !is_known && sql::has_devices(tx, user.id)? {
-        tell(tx, outbox, act, user)?;
+        tell(tx, (mint, outbox), act, user)?;
     }
     sql::see_device(tx, user.id, &mark, act.at)?;
     sql::crop_devices(tx, user.id, MOST_DEVICES)
@@ -60,16 +60,21 @@ pub fn arrived(
 /// What the database says.
 pub fn welcome(
     tx: &mut WriteTx<'_>,
-    (attempts, outbox): (&Attempts, &Outbox),
+    (attempts, mint, outbox): (&Attempts, &Mint, &Outbox),
     act: &Act,
     user: &User,
 ) -> Result<(), DbError> {
     let target = attempts.of_user(user, None, act.at);
     reopen(tx, &target)?;
-    arrived(tx, outbox, act, user, &target)
+    arrived(tx, (mint, outbox), act, user, &target)
 }
 
-fn tell(tx: &mut WriteTx<'_>, outbox: &Outbox, act: &Act, user: &User) -> Result<(), DbError> {
+fn tell(
+    tx: &mut WriteTx<'_>,
+    (mint, outbox): (&Mint, &Outbox),
+    act: &Act,
+    user: &User,
+) -> Result<(), DbError> {
     let to = Email::parse(&user.email).map_or_else(|_| user.email.clone(), |email| email.mailbox());
     if outbox.recent(tx, &to, Kind::NewDevice, act.at)?.within_day >= MOST_MAILS {
         return Ok(());
@@ -77,7 +82,7 @@ fn tell(tx: &mut WriteTx<'_>, outbox: &Outbox, act: &Act, user: &User) -> Result
     let letter = Letter::NewDevice {
         device: act.user_agent.as_deref().and_then(|text| Agent::of(text).name()).unwrap_or_default(),
         address: act.address.map(|address| address.to_string()).unwrap_or_default(),
-        location: None,
+        location: mint.place_of(act),
         at: act.at,
     };
     outbox.owe(tx, act.at, &Mail { user: Some(user.id), to, letter, not_after: None })

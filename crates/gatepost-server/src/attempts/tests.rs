@@ -2,6 +2,8 @@
 
 #[path = "tests/alerts.rs"]
 mod alerts;
+#[path = "tests/botnet.rs"]
+mod botnet;
 #[path = "tests/bounded.rs"]
 mod bounded;
 #[path = "tests/devices.rs"]

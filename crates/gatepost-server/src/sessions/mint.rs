@@ -246,6 +246,11 @@ impl Mint {
         }
     }
 
+    /// Where whoever acts is, as far as their address tells and the operator has a file that knows.
+    pub fn place_of(&self, act: &Act) -> Option<String> {
+        self.settings.places.as_ref()?.name(act.address?)
+    }
+
     /// How long a browser is to keep the cookie of such a session; the server's limits hold whatever it does.
     pub(super) fn max_age(&self, kind: Wanted) -> Option<Duration> {
         match kind {
@@ -268,7 +273,7 @@ pub fn open(tx: &mut WriteTx<'_>, mint: &Mint, act: &Act, sign_in: &SignIn<'_>) 
     let rights = mint.settings.second_factor_roles.counting(rights, assurance.second.is_some());
     let kind = drawn.device.wanted;
     let lifetimes = mint.lifetimes(act.at, kind);
-    let location = mint.settings.places.as_ref().and_then(|places| places.name(act.address?));
+    let location = mint.place_of(act);
     let row = sql::NewSession { act, assurance, client_id, drawn, lifetimes: &lifetimes, location };
     sql::insert_session(tx, &row)?;
     let credential = match &drawn.key {

@@ -103,6 +103,10 @@ mod tests {
     fn an_address_has_a_place_only_if_the_file_knows_its_network() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("city.mmdb");
+        assert!(
+            file() == include_bytes!("tests/one-network.mmdb"),
+            "the file that other tests use is another one"
+        );
         std::fs::write(&path, file()).unwrap();
         let places = Places::open(&path).unwrap();
         let name = |address: &str| places.name(address.parse().unwrap());

@@ -134,7 +134,7 @@ pub(super) async fn sign_in(app: &App, origin: Origin, attempt: Attempt) -> Resu
                 }
             };
             settled.succeeded(tx)?;
-            attempts::arrived(tx, &outbox, &act, &current, settled.target())?;
+            attempts::arrived(tx, (&mint, &outbox), &act, &current, settled.target())?;
             if let Some(better) = &verdict.rehash {
                 passwords::upgrade(tx, &act, user, &stored, better)?;
             }

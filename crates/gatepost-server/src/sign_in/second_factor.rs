@@ -144,7 +144,7 @@ impl SecondStep {
         };
         let sign_in = SignIn { assurance, client_id: &client_id, drawn: &self.drawn };
         let target = self.attempts.of_user(&user, self.device_cookie.as_ref(), self.act.at);
-        attempts::arrived(tx, &self.outbox, &self.act, &user, &target)?;
+        attempts::arrived(tx, (&self.mint, &self.outbox), &self.act, &user, &target)?;
         let grant = sessions::open(tx, &self.mint, &self.act, &sign_in)?;
         let user = accounts::mark_signed_in(tx, user.id, self.act.at)?;
         Ok(Taken::SignedIn(Box::new((grant, user))))

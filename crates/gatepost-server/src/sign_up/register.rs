@@ -123,7 +123,7 @@ async fn sign_in_at_once(app: &App, origin: Origin, enrolment: Enrolment) -> Api
             let user = enroll(tx, &act, enrolment.clone())?;
             greet(tx, &act, &desk, &user, &link)?;
             let admitted = admit(tx, &mint, &act, (&user, Proof::NewAccount), &drawn)?;
-            attempts::welcome(tx, (&known, &outbox), &act, &user)?;
+            attempts::welcome(tx, (&known, &mint, &outbox), &act, &user)?;
             Ok::<_, accounts::Error>(admitted)
         })
         .await?;

@@ -110,7 +110,7 @@ pub(super) async fn handler(
             }
             let user = enroll(tx, &act, enrolment.clone())?;
             let admitted = admit(tx, &mint, &act, (&user, Proof::SetupLink), &drawn)?;
-            attempts::welcome(tx, (&known, &outbox), &act, &user)?;
+            attempts::welcome(tx, (&known, &mint, &outbox), &act, &user)?;
             Ok::<_, Error>(admitted)
         })
         .await?;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use gatepost_testkit::{Answer, PASSWORD, TestApp, on_each_db};
+use gatepost_server::outbox::Kind;
+use gatepost_testkit::{Answer, PASSWORD, Setup, TestApp, on_each_db};
 use http::header::{COOKIE, USER_AGENT};
 use serde_json::json;
 
@@ -56,5 +57,25 @@ on_each_db! {
         }
         assert_eq!(told(&app).await, 10);
         assert_eq!(app.number("SELECT count(*) FROM known_devices", &[]).await, 50);
+    }
+}
+
+/// With a file of places that knows one network, 203.0.113.0/24; `sessions::places` says how it is made.
+fn placed(setup: Setup) -> Setup {
+    setup.set(
+        "sessions.geoip_file",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/src/sessions/tests/one-network.mmdb"),
+    )
+}
+
+on_each_db! {
+    async fn the_mail_about_a_new_device_says_where_it_is(app: TestApp = placed) {
+        app.user("ada").await;
+        let body = json!({ "identifier": "ada", "password": PASSWORD });
+        let there = app.post("/api/v1/auth/login").from("203.0.113.77").header(USER_AGENT, "Firefox").json(&body);
+        assert_eq!(there.send().await.status, 200);
+        let mails = app.mails().await;
+        let mail = mails.iter().find(|mail| mail.kind == Kind::NewDevice).unwrap();
+        assert!(mail.text.contains("Berlin, Germany"), "{}", mail.text);
     }
 }

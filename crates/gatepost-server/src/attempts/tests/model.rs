@@ -25,6 +25,23 @@ fn pause(random: &Random) -> Duration {
 }
 
 on_each_db! {
+    async fn pwd_07_what_is_given_back_takes_its_own_wait_along_and_nobody_elses(app: TestApp) {
+        let origin = nowhere();
+        let next = || attempts::reserve(&app.app, &origin, app.app.attempts.of_nobody("nobody"));
+        for _ in 0..3 {
+            next().await.unwrap().failed(&app.app).await.unwrap();
+        }
+        let fourth = next().await.unwrap();
+        // The fifth makes the next one wait, unless nothing was verified.
+        next().await.unwrap().give_back(&app.app).await;
+        next().await.unwrap().failed(&app.app).await.unwrap();
+        assert!(matches!(next().await, Err(Refused::Locked(_))));
+        fourth.give_back(&app.app).await;
+        assert!(matches!(next().await, Err(Refused::Locked(_))), "the wait of another was taken along");
+        app.clock.advance(Duration::from_secs(1));
+        assert_eq!(next().await.unwrap().failures(), 5);
+    }
+
     async fn bru_01_the_ladder_of_the_database_is_that_of_the_model(app: TestApp) {
         let (mut walked, mut closed) = (0, 0);
         for name in ["one", "two", "three"] {
