@@ -43,6 +43,24 @@ impl DirectoryLock {
             Err(TryLockError::Error(error)) => Err(io(error)),
         }
     }
+
+    /// Whether another process holds the lock of a data directory. Looking makes no file.
+    ///
+    /// # Errors
+    /// [`LockError::Io`].
+    pub fn is_held(directory: &Path) -> Result<bool, LockError> {
+        let io = |error| LockError::Io(directory.to_owned(), error);
+        let file = match File::open(directory.join("gatepost.lock")) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(io(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(io(error)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -52,9 +70,12 @@ mod tests {
     #[test]
     fn a_second_lock_is_refused_until_the_first_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
+        assert!(!DirectoryLock::is_held(folder.path()).unwrap());
         let first = DirectoryLock::acquire(folder.path()).unwrap();
+        assert!(DirectoryLock::is_held(folder.path()).unwrap());
         assert!(matches!(DirectoryLock::acquire(folder.path()), Err(LockError::Held(_))));
         drop(first);
+        assert!(!DirectoryLock::is_held(folder.path()).unwrap());
         assert!(DirectoryLock::acquire(folder.path()).is_ok());
     }
 }

@@ -104,6 +104,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Config,
     },
+    /// See whether this installation is sound, also beside a running server. It changes nothing
+    #[command(
+        after_help = "It ends with 0 unless a line says fail.\n\nExample:\n  gatepost doctor || echo see above"
+    )]
+    Doctor,
     /// Print the OpenAPI document
     Openapi,
     /// Print completions for a shell: gatepost completions bash > /etc/bash_completion.d/gatepost

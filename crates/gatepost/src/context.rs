@@ -63,7 +63,7 @@ pub(crate) fn make_data_dir(config: &Config) -> Result<&Path, Failure> {
 }
 
 /// Refuses a file or folder that others may do more with than we can allow; `hint` takes it back.
-fn refuse_if(path: &Path, forbidden: u32, hint: &str) -> Result<(), Failure> {
+pub(crate) fn refuse_if(path: &Path, forbidden: u32, hint: &str) -> Result<(), Failure> {
     match std::fs::metadata(path) {
         Ok(found) if found.mode() & forbidden != 0 => Err(Failure::new(
             CONFIGURATION,

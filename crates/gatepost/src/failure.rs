@@ -38,6 +38,11 @@ impl Failure {
         self
     }
 
+    /// What is wrong, and what to do about it.
+    pub(crate) fn into_parts(self) -> (String, Option<String>) {
+        (self.message, self.hint)
+    }
+
     /// Something that no user could have done better.
     pub(crate) fn internal(error: impl Error) -> Self {
         Self::new(REFUSED, chain(&error))

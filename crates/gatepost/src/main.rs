@@ -5,6 +5,7 @@ mod audit;
 mod cli;
 mod config;
 mod context;
+mod doctor;
 mod failure;
 mod keys;
 mod logging;
@@ -51,9 +52,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Config { command }) => return config::run(&everyday, command),
         _ => {}
     }
-    let config = context::load(&everyday)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::internal)?;
+    if let Some(Command::Doctor) = command {
+        // What is wrong with the configuration is one of its findings.
+        return runtime.block_on(doctor::run(&everyday));
+    }
+    let config = context::load(&everyday)?;
     runtime.block_on(async {
         match command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(config).await,
@@ -63,7 +68,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Keys { command } => keys::run(config, command).await,
             Command::Mail { command } => mail::run(config, command).await,
             Command::Audit { command } => audit::run(config, command).await,
-            Command::Config { .. } | Command::Openapi | Command::Completions { .. } => Ok(()),
+            Command::Config { .. } | Command::Doctor | Command::Openapi | Command::Completions { .. } => {
+                Ok(())
+            }
         }
     })
 }

@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::context::{SETS, VERSION, ingredients, make_data_dir, open};
 use crate::failure::{CONFIGURATION, Failure, IO, TRY_AGAIN};
-use crate::{logging, owner};
+use crate::{doctor, logging, owner};
 
 pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     logging::install(&config.log)?;
@@ -50,6 +50,7 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     };
     let router = router(&app, &draining, &metrics, own_listener.is_some())?;
     announce(&app, address);
+    remind(&app).await?;
     owner::offer(&app, &data_dir).await?;
 
     let mut limits = app.config.http.limits();
@@ -197,6 +198,18 @@ fn announce(app: &App, address: SocketAddr) {
         lines.push_str(&format!("  database   {database}\n\n"));
         drop(std::io::stderr().write_all(lines.as_bytes()));
     }
+}
+
+/// Reminds of administrators whom a password alone lets in.
+async fn remind(app: &App) -> Result<(), Failure> {
+    if let Some(administrators) = doctor::administrators_without_second_factor(&app.db, &app.config).await? {
+        tracing::warn!(
+            administrators,
+            "administrators without a second factor: set second_factor.required_for = [\"admin\"], so that the role counts \
+             only where one was shown"
+        );
+    }
+    Ok(())
 }
 
 /// The signals that ask a server to stop.

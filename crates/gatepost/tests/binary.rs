@@ -5,6 +5,8 @@
 mod audit;
 #[path = "binary/commands.rs"]
 mod commands;
+#[path = "binary/doctor.rs"]
+mod doctor;
 #[path = "binary/limits.rs"]
 mod limits;
 #[path = "binary/process.rs"]

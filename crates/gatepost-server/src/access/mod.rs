@@ -69,6 +69,14 @@ pub fn rights_of(tx: &mut ReadTx<'_>, user: UserId) -> Result<Rights, DbError> {
     sql::roles_by_user(tx, user).map(rights)
 }
 
+/// How many living, active accounts have the role and no second factor.
+///
+/// # Errors
+/// What the database says.
+pub fn holders_without_second_factor(tx: &mut ReadTx<'_>, role: &str) -> Result<i64, DbError> {
+    sql::holders_without_second_factor(tx, role)
+}
+
 /// Whether a living, active account has the role.
 ///
 /// # Errors

@@ -11,6 +11,8 @@ statements! {
     BY_USER = "SELECT role FROM user_roles WHERE user_id = ?1 ORDER BY role";
     HOLDER_EXISTS = "SELECT EXISTS (SELECT 1 FROM user_roles r JOIN users u ON u.id = r.user_id \
         WHERE r.role = ?1 AND u.is_active AND u.deleted_at IS NULL)";
+    HOLDERS_WITHOUT_SECOND_FACTOR = "SELECT count(*) FROM user_roles r JOIN users u ON u.id = r.user_id \
+        WHERE r.role = ?1 AND u.is_active AND u.deleted_at IS NULL AND NOT u.two_factor_enabled";
     ANOTHER_HOLDER_EXISTS = "SELECT EXISTS (SELECT 1 FROM user_roles r JOIN users u ON u.id = r.user_id \
         WHERE r.role = ?1 AND u.is_active AND u.deleted_at IS NULL AND u.id <> ?2)";
 }
@@ -25,6 +27,10 @@ pub(super) fn roles_by_user(tx: &mut ReadTx<'_>, user: UserId) -> Result<Vec<Str
 
 pub(super) fn holder_exists(tx: &mut ReadTx<'_>, role: &str) -> Result<bool, DbError> {
     tx.query_one(&HOLDER_EXISTS, &params![role], |row| row.get(0))
+}
+
+pub(super) fn holders_without_second_factor(tx: &mut ReadTx<'_>, role: &str) -> Result<i64, DbError> {
+    tx.query_one(&HOLDERS_WITHOUT_SECOND_FACTOR, &params![role], |row| row.get(0))
 }
 
 pub(super) fn another_holder_exists(tx: &mut ReadTx<'_>, role: &str, than: UserId) -> Result<bool, DbError> {

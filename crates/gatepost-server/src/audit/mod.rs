@@ -36,7 +36,7 @@ pub use model::{ChainKey, Head, ParseHeadError};
 pub use retention::{PurgeError, purge};
 pub use seal::seal;
 pub use sql::STATEMENTS;
-pub use verify::{Fault, Finding, Report, verify};
+pub use verify::{Fault, Finding, Report, unsealed, verify};
 
 /// The operations of this feature: there is none that could change a row.
 pub(crate) fn routes() -> OpenApiRouter<App> {

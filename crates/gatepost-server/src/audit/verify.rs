@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use gatepost_db::{Db, DbError};
+use gatepost_db::{Db, DbError, ReadTx};
 use gatepost_kernel::Timestamp;
 
 use super::EntryId;
@@ -143,6 +143,14 @@ pub struct Report {
     pub faults: u64,
     /// How many of the given heads lie below the floor and say nothing any more.
     pub heads_too_old: usize,
+}
+
+/// How many entries no seal covers yet, and when the oldest of them was written.
+///
+/// # Errors
+/// What the database says.
+pub fn unsealed(tx: &mut ReadTx<'_>) -> Result<(i64, Option<Timestamp>), DbError> {
+    sql::tail(tx)
 }
 
 /// Looks at everything that was sealed, and at the heads that were kept elsewhere. `found` hears of each fault, `progress` of

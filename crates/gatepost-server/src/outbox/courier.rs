@@ -271,7 +271,7 @@ fn pause(attempt: i64, random: &Random) -> Duration {
 }
 
 /// The host of a URL of ours.
-fn host(issuer: &str) -> String {
+pub(super) fn host(issuer: &str) -> String {
     let url = url::Url::parse(issuer).ok();
     url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "localhost".to_owned())
 }

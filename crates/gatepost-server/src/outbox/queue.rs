@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatepost_db::{DbError, WriteTx};
+use gatepost_db::{DbError, ReadTx, WriteTx};
 use gatepost_kernel::Timestamp;
 
 use super::owe::{GIVE_UP_AFTER, MailId, Outbox};
@@ -81,6 +81,14 @@ pub async fn queue(app: &App, limit: u32) -> Result<Vec<Queued>, DbError> {
         queued
     };
     Ok(rows.into_iter().map(with_address).collect())
+}
+
+/// How many letters are dead.
+///
+/// # Errors
+/// What the database says.
+pub fn dead_letters(tx: &mut ReadTx<'_>) -> Result<i64, DbError> {
+    sql::dead(tx)
 }
 
 /// Owes dead letters once more: this one, or all. How many there were.

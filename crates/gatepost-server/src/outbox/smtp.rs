@@ -9,6 +9,7 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 
+use super::courier;
 use super::line_by_line::LineByLine;
 use super::message::Outgoing;
 use super::transport::{SendError, Sending, Transport};
@@ -109,6 +110,27 @@ impl Smtp {
             connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await?;
         }
         Ok(connection)
+    }
+}
+
+/// The longest that somebody waits for a greeting.
+const GREETING: Duration = Duration::from_secs(10);
+
+/// Sees whether the mail server would take mails: it answers, its certificate is one that we trust, and it lets us sign in.
+/// No mail is sent.
+///
+/// # Errors
+/// [`SendError`]: what stands in the way.
+pub async fn greet(config: &SmtpConfig, issuer: &str) -> Result<(), SendError> {
+    let smtp = Smtp::new(config.clone(), &courier::host(issuer));
+    let smtp = smtp.map_err(|error| SendError::Permanent(error.to_string()))?;
+    match tokio::time::timeout(config.timeout.min(GREETING), smtp.connect()).await {
+        Ok(Ok(mut connection)) => {
+            connection.abort().await;
+            Ok(())
+        }
+        Ok(Err(error)) => Err(SendError::Transient(explained(&error))),
+        Err(_) => Err(SendError::Transient("the mail server took too long".to_owned())),
     }
 }
 

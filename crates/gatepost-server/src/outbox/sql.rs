@@ -34,6 +34,7 @@ statements! {
     POSTPONE = "UPDATE outbox SET due_at = ?3, problem = ?4, leased_until = NULL \
         WHERE id = ?1 AND fence = ?2 AND state = 'owed' RETURNING id";
     WAITING = "SELECT count(*) FROM outbox WHERE state = 'owed'";
+    DEAD = "SELECT count(*) FROM outbox WHERE state = 'dead'";
     QUEUE = "SELECT id, kind, state, created_at, due_at, attempts, ended_at, problem, sealed FROM outbox \
         WHERE state IN ('owed', 'dead') ORDER BY created_at DESC, position DESC LIMIT ?1";
     RETRY = "UPDATE outbox SET state = 'owed', due_at = ?2, give_up_at = ?3, attempts = 0, ended_at = NULL, \
@@ -149,6 +150,10 @@ pub(super) async fn postpone(
 /// How many mails are owed.
 pub(super) async fn waiting(db: &Db) -> Result<i64, DbError> {
     Ok(db.read_one(&WAITING, &params![], |row| row.get(0)).await?.unwrap_or_default())
+}
+
+pub(super) fn dead(tx: &mut ReadTx<'_>) -> Result<i64, DbError> {
+    tx.query_one(&DEAD, &params![], |row| row.get(0))
 }
 
 /// A mail with its sealed payload.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::process::{Installation, PASSWORD, text};
 
 /// Works on the database past the program.
-async fn behind(installation: &Installation, sql: &[&'static str]) {
+pub(crate) async fn behind(installation: &Installation, sql: &[&'static str]) {
     let target = match installation.database_url() {
         None => Target::Sqlite(installation.path("data/gatepost.db")),
         Some(url) => Target::Postgres {
