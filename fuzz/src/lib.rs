@@ -39,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     ("password_hash", password_hash),
     ("query", query),
     ("refresh_token", refresh_token),
+    ("second_factor_code", second_factor_code),
 ];
 
 /// Issuer and audience of the tokens in the corpus.
@@ -157,6 +158,21 @@ pub fn basic_credentials(bytes: &[u8]) {
     if let Some((id, secret)) = fuzzing::basic_credentials(text) {
         assert!(!id.contains(':'));
         assert!(id.len() + secret.len() < text.len());
+    }
+}
+
+/// A code of an authenticator or a recovery code, as people type them.
+pub fn second_factor_code(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if fuzzing::is_totp_code(text) {
+        assert!(text.len() <= 64);
+        assert_eq!(text.bytes().filter(u8::is_ascii_digit).count(), 6, "{text:?}");
+    }
+    if let Some(shown) = fuzzing::recovery_code(text) {
+        assert!(text.len() <= 64);
+        assert_eq!(shown.len(), 19);
+        assert_eq!(fuzzing::recovery_code(&shown).as_deref(), Some(shown.as_str()), "one code has two texts");
+        assert!(!fuzzing::is_totp_code(text), "{text:?} is a code of both kinds");
     }
 }
 

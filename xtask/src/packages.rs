@@ -27,6 +27,7 @@ const PEERS: &[Peer] = &[
     },
     Peer { program: "redis-server", package: "redis-server", reason: "a store of shared rate limits" },
     Peer { program: "oathtool", package: "oathtool", reason: "an authenticator that we did not write" },
+    Peer { program: "zbarimg", package: "zbar-tools", reason: "a reader of QR codes" },
     Peer { program: "openssl", package: "openssl", reason: "the certificates of the mail server" },
 ];
 

@@ -21,6 +21,16 @@ pub fn token_request(bytes: &[u8]) -> Result<(), OAuthError> {
     parse_form::<TokenRequest>(bytes).map(|_| ())
 }
 
+/// Reads a code of an authenticator, as typed. Whether it is one.
+pub fn is_totp_code(text: &str) -> bool {
+    crate::second_factor::reads_as_totp_code(text)
+}
+
+/// Reads a recovery code, as typed, and writes it as it was shown.
+pub fn recovery_code(text: &str) -> Option<String> {
+    crate::second_factor::rewritten_recovery_code(text)
+}
+
 /// Reads the value of an `Authorization` header as the name and secret of a client.
 pub fn basic_credentials(header: &str) -> Option<(String, String)> {
     crate::sign_in::basic_credentials(header)

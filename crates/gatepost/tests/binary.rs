@@ -13,6 +13,8 @@ mod limits;
 mod process;
 #[path = "binary/schema.rs"]
 mod schema;
+#[path = "binary/second_factor.rs"]
+mod second_factor;
 #[path = "binary/serving.rs"]
 mod serving;
 #[path = "binary/stopping.rs"]

@@ -55,6 +55,16 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(codes::count, codes::replace))
 }
 
+/// Whether a text reads as a code of an authenticator.
+pub(crate) fn reads_as_totp_code(text: &str) -> bool {
+    totp::TotpCode::parse(text).is_some()
+}
+
+/// A text that reads as a recovery code, as the code was shown.
+pub(crate) fn rewritten_recovery_code(text: &str) -> Option<String> {
+    recovery_code::RecoveryCode::parse(text).map(|code| code.to_text().expose().clone())
+}
+
 /// Why a second factor was not changed or asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

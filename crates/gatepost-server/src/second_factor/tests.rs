@@ -1,5 +1,7 @@
 //! The second factor, from outside.
 
+#[path = "tests/browser.rs"]
+mod browser;
 #[path = "tests/challenge.rs"]
 mod challenge;
 #[path = "tests/enrol.rs"]

@@ -181,6 +181,43 @@ mod tests {
         assert!(!picture.expose().contains("<script") && !picture.expose().contains("<?xml"));
     }
 
+    /// The picture in black and white, as its rectangles say (`M x y h w v h`): a PBM.
+    fn raster(svg: &str) -> String {
+        let width: usize = svg.split_once("width=\"").unwrap().1.split_once('"').unwrap().0.parse().unwrap();
+        let mut dots = vec![vec!['0'; width]; width];
+        let path = svg.split_once(" d=\"").unwrap().1.split_once('"').unwrap().0;
+        for rectangle in path.split('M').skip(1) {
+            let numbers: Vec<usize> = rectangle
+                .split(|letter: char| !letter.is_ascii_digit())
+                .filter(|number| !number.is_empty())
+                .map(|number| number.parse().unwrap())
+                .collect();
+            let [left, top, wide, high] = numbers[..4] else { panic!("{rectangle}") };
+            for row in &mut dots[top..top + high] {
+                row[left..left + wide].fill('1');
+            }
+        }
+        let rows: Vec<String> = dots.into_iter().map(|row| row.into_iter().collect()).collect();
+        format!("P1\n{width} {width}\n{}\n", rows.join("\n"))
+    }
+
+    #[test]
+    fn a_reader_that_we_did_not_write_reads_the_uri_from_the_picture() {
+        let longest = format!("{}@{}.example", "a+b".repeat(21), "d".repeat(180));
+        for account in ["ada@example.com", &longest] {
+            let uri = secret().uri(account).unwrap();
+            let file = tempfile::Builder::new().suffix(".pbm").tempfile().unwrap();
+            std::fs::write(file.path(), raster(picture(uri.expose()).unwrap().expose())).unwrap();
+            let read = std::process::Command::new("zbarimg")
+                .args(["--quiet", "--raw", "--nodbus"])
+                .arg(file.path())
+                .output();
+            let read =
+                read.unwrap_or_else(|error| panic!("zbarimg, which `cargo xtask test` installs: {error}"));
+            assert_eq!(String::from_utf8_lossy(&read.stdout).trim_end(), uri.expose());
+        }
+    }
+
     proptest! {
         #[test]
         fn only_six_digits_and_spaces_are_a_code(text in "\\PC{0,80}") {

@@ -5,6 +5,7 @@ use axum::response::{AppendHeaders, IntoResponse};
 use gatepost_db::WriteTx;
 use gatepost_kernel::{Secret, Timestamp};
 use gatepost_problem::{ApiResult, Json, Problem, ProblemType};
+use http::HeaderMap;
 use http::header::SET_COOKIE;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -50,6 +51,7 @@ pub(super) struct Request {
     responses(
         (status = 200, body = SignInResponse),
         (status = 401, body = Problem, description = "`invalid_code`: wrong, or used before; `challenge_expired`: begin again with the password"),
+        (status = 403, body = Problem, description = "`csrf_rejected`: another site asks for a browser session"),
         (status = 422, body = Problem, description = "`validation_failed`"),
         (status = 429, body = Problem, description = "`too_many_attempts`: the authenticator's codes are refused for a day; a recovery code still works"),
         (status = 503, body = Problem, description = "`busy`: try again after `Retry-After` seconds"),
@@ -60,12 +62,16 @@ pub(super) async fn handler(
     origin: Origin,
     sender: Sender,
     cookies: Cookies,
+    headers: HeaderMap,
     Json(request): Json<Request>,
 ) -> ApiResult<impl IntoResponse> {
     let Request { challenge, method, code } = request;
     let (looked_up, now) = (challenge.clone(), app.clock.now());
     let begun = app.db.read(move |tx| second_factor::begun_on(tx, &looked_up, now)).await;
     let device = begun.map_err(storage_problem)?.ok_or_else(expired)?;
+    if device.wanted.is_browser() {
+        app.csrf.check_sign_in(&headers)?;
+    }
     let presented = Presented { method: method.into(), code };
     let step = SecondStep {
         act: origin.act(app.clock.now()),

@@ -75,7 +75,7 @@ on_each_db! {
         app.login("ada", PASSWORD).await.assert_uniform(&wrong);
     }
 
-    async fn mfa_02_a_challenge_opens_nothing_but_the_second_step(app: TestApp) {
+    async fn brief3_no_full_session_before_the_second_step(app: TestApp) {
         enrolled(&app).await;
         let challenge = app.challenge("ada").await;
         app.me(&challenge).await.assert_refused(401, "invalid_token");
@@ -186,7 +186,7 @@ on_each_db! {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
-    async fn mfa_03_a_code_is_good_once(app: TestApp) {
+    async fn brief3_a_code_is_good_once(app: TestApp) {
         let ada = enrolled(&app).await;
         let (first, second) = (app.challenge("ada").await, app.challenge("ada").await);
         let code = app.next_code(&ada.authenticator);

@@ -24,7 +24,7 @@ on_each_db! {
         assert!(body["qr_svg"].as_str().unwrap().starts_with("<svg "));
     }
 
-    async fn mfa_05_nothing_changes_until_a_code_was_shown(app: TestApp) {
+    async fn brief3_a_second_factor_is_on_only_once_a_code_was_shown(app: TestApp) {
         let ada = app.user("ada").await;
         assert_eq!(app.enrol_totp(&ada.access_token).await.status, 201);
         let again = app.login("ada", PASSWORD).await;
@@ -177,7 +177,7 @@ on_each_db! {
         assert_eq!(app.number("SELECT count(*) FROM recovery_codes", &[]).await, 10);
     }
 
-    async fn mfa_09_the_secret_lies_sealed_to_its_row(app: TestApp) {
+    async fn brief3_the_secret_lies_sealed_to_its_row(app: TestApp) {
         let (ada, eve) = (app.user("ada").await, app.user("eve").await);
         let (ada, eve) = (app.with_totp(&ada).await, app.with_totp(&eve).await);
         // Whoever can write to the database puts the secret that they know into somebody else's row.

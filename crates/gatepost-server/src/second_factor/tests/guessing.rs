@@ -22,7 +22,7 @@ async fn guess(app: &TestApp, times: usize) {
 }
 
 on_each_db! {
-    async fn bru_07_five_wrong_codes_end_a_challenge(app: TestApp) {
+    async fn brief3_five_wrong_codes_end_a_challenge(app: TestApp) {
         let ada = enrolled(&app).await;
         let challenge = app.challenge("ada").await;
         for _ in 0..5 {

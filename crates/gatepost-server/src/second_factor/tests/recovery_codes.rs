@@ -8,7 +8,7 @@ async fn enrolled(app: &TestApp) -> Enrolled {
 }
 
 on_each_db! {
-    async fn mfa_07_ten_codes_each_good_once_however_they_are_typed(app: TestApp) {
+    async fn brief3_ten_recovery_codes_each_good_once_however_they_are_typed(app: TestApp) {
         let ada = enrolled(&app).await;
         for (number, code) in ada.recovery_codes.iter().enumerate() {
             let typed = if number % 2 == 0 { code.replace('-', "").to_lowercase() } else { code.replace('-', " ") };
