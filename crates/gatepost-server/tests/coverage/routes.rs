@@ -11,6 +11,7 @@ use crate::source;
 /// Routes for browsers and machines that are no operations of the API.
 pub(crate) const UNDOCUMENTED: &[(&str, &str)] = &[
     ("/account-links.css", "an asset of pages"),
+    ("/confirm-email", "a page"),
     ("/dev/mailbox", "a page for whoever develops on this machine"),
     ("/dev/mailbox/{id}", "likewise"),
     ("/docs", "a page"),
@@ -23,8 +24,10 @@ pub(crate) const UNDOCUMENTED: &[(&str, &str)] = &[
     ("/openapi.json", "the document itself"),
     ("/readyz", "for orchestrators; likewise"),
     ("/reset-password", "a page"),
+    ("/secure-account", "a page"),
     ("/setup", "a page"),
     ("/setup/style.css", "an asset of a page"),
+    ("/undo-email", "a page"),
     ("/verify-email", "a page"),
     ("/version", "for operators; likewise"),
 ];
