@@ -110,6 +110,12 @@ pub enum Event {
         /// Whose.
         user: UserId,
     },
+    /// Two who typed different passwords registered the same address, and nobody had shown yet whose it is: neither password
+    /// counts.
+    PasswordWithdrawn {
+        /// Whose.
+        user: UserId,
+    },
     /// Profile fields were changed.
     UserUpdated {
         /// Whose.
@@ -339,6 +345,7 @@ impl Event {
         match self {
             Self::UserRegistered { user, by } => ("user_registered", Some(*user), json!({ "by": by })),
             Self::RegistrationRepeated { user } => ("registration_repeated", Some(*user), json!({})),
+            Self::PasswordWithdrawn { user } => ("password_withdrawn", Some(*user), json!({})),
             Self::UserUpdated { user, fields } => ("user_updated", Some(*user), json!({ "fields": fields })),
             Self::UserDeleted { user } => ("user_deleted", Some(*user), json!({})),
             Self::UserDisabled { user } => ("user_disabled", Some(*user), json!({})),

@@ -129,7 +129,7 @@ pub async fn greet(config: &SmtpConfig, issuer: &str) -> Result<(), SendError> {
             connection.abort().await;
             Ok(())
         }
-        Ok(Err(error)) => Err(SendError::Transient(explained(&error))),
+        Ok(Err(error)) => Err(SendError::Transient(explained(&*error))),
         Err(_) => Err(SendError::Transient("the mail server took too long".to_owned())),
     }
 }

@@ -68,6 +68,15 @@ pub fn withdraw(tx: &mut WriteTx<'_>, user: UserId) -> Result<(), DbError> {
     sql::forget(tx, user)
 }
 
+/// Whether an account has the password that it had when this was its hash, or still has none.
+///
+/// # Errors
+/// What the database says.
+pub fn is_still(tx: &mut ReadTx<'_>, user: UserId, hash: Option<&PasswordHash>) -> Result<bool, DbError> {
+    // Both are what the database said: nobody outside chooses either, so the time that this takes tells nothing.
+    Ok(sql::hash_by_user(tx, user)?.as_deref() == hash.map(PasswordHash::expose))
+}
+
 /// Stores a better hash of the same password, unless the password was changed meanwhile.
 ///
 /// # Errors

@@ -124,7 +124,7 @@ impl Change {
         let about = (email.canonical().to_owned(), email.as_typed().to_owned());
         // Also when it will never be mailed: the same work.
         let Made { url: link, expires } =
-            desk.make_about(tx, act, LinkPurpose::ConfirmEmail, (user, &self.confirm), about)?;
+            desk.make_about(tx, act, LinkPurpose::ConfirmEmail, (user, &self.confirm, about))?;
         let holder = accounts::by_identifier(tx, &LoginIdentifier::Email(email.clone()))?;
         if let Some(holder) = holder.filter(|holder| holder.id != user.id) {
             return Ok(desk.send_account_exists(tx, act, &holder)?);

@@ -343,7 +343,7 @@ impl Desk {
         (user, drawn): (&User, &DrawnLink),
     ) -> Result<Made, DbError> {
         let about = (user.email_canonical(), user.email.clone());
-        self.make_about(tx, act, purpose, (user, drawn), about)
+        self.make_about(tx, act, purpose, (user, drawn, about))
     }
 
     /// Makes a link about another address, canonical and as typed, in place of the one before.
@@ -352,8 +352,7 @@ impl Desk {
         tx: &mut WriteTx<'_>,
         act: &Act,
         purpose: LinkPurpose,
-        (user, drawn): (&User, &DrawnLink),
-        (address, typed): (String, String),
+        (user, drawn, (address, typed)): (&User, &DrawnLink, (String, String)),
     ) -> Result<Made, DbError> {
         if purpose.is_one_per_address() {
             sql::forget_of_address(tx, purpose, user.id, &address)?;

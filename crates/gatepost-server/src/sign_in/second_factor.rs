@@ -60,9 +60,7 @@ pub(super) struct Request {
 pub(super) async fn handler(
     State(app): State<App>,
     origin: Origin,
-    sender: Sender,
-    cookies: Cookies,
-    headers: HeaderMap,
+    (sender, cookies, headers): (Sender, Cookies, HeaderMap),
     Json(request): Json<Request>,
 ) -> ApiResult<impl IntoResponse> {
     let Request { challenge, method, code } = request;

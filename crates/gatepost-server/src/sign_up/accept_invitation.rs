@@ -110,7 +110,7 @@ pub(super) async fn handler(
         .write(move |tx| {
             let user = accept(tx, &act, &hash, enrolment.clone())?;
             let admitted = admit(tx, &mint, &act, (&user, Proof::NewAccount), &drawn)?;
-            attempts::welcome(tx, (&known, &outbox), &act, &user)?;
+            attempts::welcome(tx, (&known, &mint, &outbox), &act, &user)?;
             Ok::<_, Error>(admitted)
         })
         .await?;

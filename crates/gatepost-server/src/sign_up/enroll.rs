@@ -8,7 +8,7 @@ use crate::access::{self, ADMIN, USER};
 use crate::accounts::{self, Email, NewUser, ProfileInput, User};
 use crate::app::App;
 use crate::audit::Act;
-use crate::passwords::{self, HashError, PasswordHash};
+use crate::passwords::{self, HashError, Password, PasswordHash};
 use crate::recovery;
 use crate::sign_in::{PasswordField, believe_new_password};
 
@@ -79,6 +79,15 @@ impl Enrolment {
     /// # Errors
     /// [`EnrolmentError`].
     pub async fn prepare(app: &App, account: NewAccount, terms: Terms) -> Result<Self, EnrolmentError> {
+        Self::prepare_with_password(app, account, terms).await.map(|(enrolment, _)| enrolment)
+    }
+
+    /// The same for whoever has yet to hold the password against another one.
+    pub(super) async fn prepare_with_password(
+        app: &App,
+        account: NewAccount,
+        terms: Terms,
+    ) -> Result<(Self, Password), EnrolmentError> {
         let NewAccount { email, password, profile } = account;
         let mut check = Check::new();
         let email = check.field("/email", Email::parse(&email));
@@ -92,11 +101,11 @@ impl Enrolment {
             believe_new_password(app, &mut check, password, field).await.map_err(EnrolmentError::Hash)?;
         let (email, profile, password) =
             check.values((email, profile, password)).map_err(EnrolmentError::Invalid)?;
-        let hash = app.hasher.hash(password).await.map_err(EnrolmentError::Hash)?;
+        let hash = app.hasher.hash(password.clone()).await.map_err(EnrolmentError::Hash)?;
         let id = Id::generate(app.clock.now(), &app.random);
         let Terms { verified, awaiting_approval, role, by } = terms;
         let new = NewUser { id, email, verified, awaiting_approval, profile, by };
-        Ok(Self { new, hash, history: app.config.passwords.history, role })
+        Ok((Self { new, hash, history: app.config.passwords.history, role }, password))
     }
 
     /// The address.

@@ -106,9 +106,9 @@ pub(super) async fn handler(
         country: request.country,
     };
     let account = NewAccount { email: request.email, password: request.password, profile };
-    let enrolment = Enrolment::prepare(&app, account, terms).await?;
+    let (enrolment, password) = Enrolment::prepare_with_password(&app, account, terms).await?;
     let Some(waiting) = waiting else { return sign_in_at_once(&app, origin, enrolment).await };
-    enroll_and_wait(&app, origin, enrolment).await?;
+    enroll_and_wait(&app, origin, (enrolment, password)).await?;
     Ok((StatusCode::ACCEPTED, Json(waiting)).into_response())
 }
 

@@ -10,6 +10,7 @@ use crate::source;
 
 /// Operations that anybody may call, and why.
 const PUBLIC: &[(&str, &str)] = &[
+    ("auth_accept_invitation", "the invitation is what opens it"),
     ("auth_confirm_email", "the link's token is the credential"),
     ("auth_forgot_password", "who cannot sign in asks for a link"),
     ("auth_login", "it is the way in"),

@@ -10,6 +10,7 @@ use crate::source;
 
 /// Routes for browsers and machines that are no operations of the API.
 pub(crate) const UNDOCUMENTED: &[(&str, &str)] = &[
+    ("/accept-invitation", "a page"),
     ("/account-links.css", "an asset of pages"),
     ("/confirm-email", "a page"),
     ("/dev/mailbox", "a page for whoever develops on this machine"),

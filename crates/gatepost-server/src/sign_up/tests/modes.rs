@@ -115,11 +115,12 @@ on_each_db! {
         app.clock.advance(Duration::from_secs(60));
         let (fresh, usual) = work_of(&app, person("fresh")).await;
         assert_eq!((fresh.status, fresh.json()), (202, json!({ "status": "check_email" })));
-        assert_eq!((usual.done, usual.argon2), (2, 1), "judged once and hashed once");
+        assert_eq!((usual.done, usual.argon2), (3, 2), "judged once, hashed once and compared once");
         for (email, username, phone) in [
             ("bob@example.com", "bob", "+441632960961"),
             (" BOB@example.COM. ", "another", "+441632960962"),
             ("disabled@example.com", "disabled", "+441632960963"),
+            ("fresh@example.com", "fresh", "+441632960964"),
             ("carol@example.com", "BOB", "+441632960961"),
             ("dave@example.com", "dave", "+441632960961"),
         ] {
@@ -154,6 +155,70 @@ on_each_db! {
         assert_eq!(register(&app, again).await.status, 202);
         app.login("ada", "CANARY lighthouse above the reef").await.assert_refused(401, "invalid_credentials");
         assert_eq!(app.login("ada", PASSWORD).await.status, 200);
+    }
+
+    async fn reg_06_whoever_registers_an_address_before_its_owner_gains_nothing(app: TestApp = verify_first) {
+        let other = "CANARY lighthouse above the reef";
+        let new = "CANARY boats in the harbour";
+        let with = |name: &str, password: &str| {
+            let mut body = person(name);
+            body["password"] = json!(password);
+            body
+        };
+        // Who comes first makes no difference, and neither does who comes again.
+        for (name, passwords) in [
+            ("victim", &[other, PASSWORD][..]), ("early", &[PASSWORD, other]), ("often", &[other, PASSWORD, other]),
+        ] {
+            for (number, password) in passwords.iter().enumerate() {
+                let (answer, work) = work_of(&app, with(name, password)).await;
+                assert_eq!((answer.status, work.done, work.argon2), (202, 3, 2), "{name} {number}");
+                app.clock.advance(Duration::from_secs(30));
+            }
+            verify(&app, name).await;
+            for password in [PASSWORD, other] {
+                app.login(name, password).await.assert_refused(401, "invalid_credentials");
+            }
+            let email = format!("{name}@example.com");
+            app.post("/api/v1/auth/forgot-password").json(&json!({ "email": email })).send().await;
+            gatepost_server::recovery::answer_requests(&app.app).await.unwrap();
+            let mails = app.mails().await;
+            let reset = mails.iter().find(|mail| mail.kind == Kind::ResetPassword && mail.to == email).unwrap();
+            let body = json!({ "token": reset.token(), "new_password": new });
+            assert_eq!(app.post("/api/v1/auth/reset-password").json(&body).send().await.status, 204);
+            for password in [PASSWORD, other] {
+                app.login(name, password).await.assert_refused(401, "invalid_credentials");
+            }
+            // The reset has cleared what was counted, and so does the right password.
+            app.clock.advance(Duration::from_secs(900));
+            assert_eq!(app.login(name, new).await.status, 200);
+        }
+        let rows = app.number("SELECT count(*) FROM audit_log WHERE action = 'password_withdrawn'", &[]).await;
+        assert_eq!(rows, 3);
+    }
+
+    async fn reg_06_a_form_that_is_sent_twice_keeps_its_password(app: TestApp = verify_first) {
+        let second = app.second_node().await;
+        let (one, two) = tokio::join!(register(&app, person("ada")), register(&second, person("ada")));
+        one.assert_uniform(&two);
+        app.clock.advance(Duration::from_secs(5));
+        assert_eq!(register(&app, person("ada")).await.status, 202);
+        verify(&app, "ada").await;
+        assert_eq!(app.login("ada", PASSWORD).await.status, 200);
+        assert_eq!(app.number("SELECT count(*) FROM audit_log WHERE action = 'password_withdrawn'", &[]).await, 0);
+    }
+
+    async fn reg_06_what_was_opened_before_accounts_waited_ends_with_the_password(app: TestApp = verify_first) {
+        register(&app, person("ada")).await;
+        verify(&app, "ada").await;
+        let mallory = gatepost_testkit::Persona::of(&app.login("ada", PASSWORD).await);
+        let key = app.api_key(&mallory, &[]).await;
+        app.execute("UPDATE users SET email_verified = FALSE", &[]).await;
+        let mut body = person("ada");
+        body["password"] = json!("CANARY lighthouse above the reef");
+        assert_eq!(register(&app, body).await.status, 202);
+        app.me(&mallory.access_token).await.assert_refused(401, "invalid_token");
+        app.refresh(&mallory.refresh_token).await.assert_refused(401, "invalid_refresh_token");
+        app.get("/api/v1/users/me").api_key(&key).send().await.assert_refused(401, "invalid_token");
     }
 
     async fn reg_05_the_owner_of_an_address_is_told_once_a_day(app: TestApp = verify_first) {
