@@ -128,7 +128,7 @@ pub async fn forget(app: &App) -> Result<(), DbError> {
 
 /// Moves the anchor of the audit log on. Where log and anchor do not fit together it says so once, not every second.
 async fn follow(app: &App, anchor: &Anchor, diverged: &AtomicBool) -> Result<(), DbError> {
-    match anchor.follow(&app.db).await {
+    match anchor.follow(&app.db, &app.chain).await {
         Ok(()) => diverged.store(false, Ordering::Relaxed),
         Err(AnchorError::Db(error)) => return Err(error),
         Err(error) => {

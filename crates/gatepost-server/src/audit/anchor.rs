@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use gatepost_db::{Db, DbError};
 
-use super::model::{Head, same};
+use super::model::{ChainKey, Head, same};
 use super::sql;
 
 /// The file `audit.head` of a data directory.
@@ -66,19 +66,21 @@ impl Anchor {
     ///
     /// # Errors
     /// [`AnchorError`]; the file is then as it was.
-    pub async fn follow(&self, db: &Db) -> Result<(), AnchorError> {
+    pub async fn follow(&self, db: &Db, key: &ChainKey) -> Result<(), AnchorError> {
         let known = self.read()?;
         let seq = known.as_ref().map_or(0, |head| head.seq);
         let (last, there, floor) = db
-            .read(move |tx| {
-                let floor = sql::floor(tx)?.map_or(0, |floor| floor.head.seq);
-                Ok::<_, DbError>((sql::last_link(tx)?, sql::link(tx, seq)?, floor))
-            })
+            .read(move |tx| Ok::<_, DbError>((sql::last_link(tx)?, sql::link(tx, seq)?, sql::floor(tx)?)))
             .await?;
         if let Some(known) = known {
-            // Where retention took the entry there is nothing to compare; it goes no further than the chain.
-            let agrees = there.is_some_and(|there| same(&there.mac, &known.mac));
-            if known != last && known.seq > floor && !agrees {
+            // Where retention took the entry there is nothing to compare. That it was retention shows the code of the
+            // floor: with one made up, somebody could cut the end off and have the anchor moved back to it.
+            let is_below = floor.is_some_and(|floor| {
+                let is_ours = same(&key.floor(floor.segment, &floor.head), &floor.mac);
+                is_ours && (known.seq < floor.head.seq || known == floor.head)
+            });
+            let agrees = known == last || there.is_some_and(|there| same(&there.mac, &known.mac));
+            if last.seq < known.seq || !(is_below || agrees) {
                 return Err(AnchorError::Diverged(self.file.clone()));
             }
             if known == last {

@@ -10,7 +10,7 @@ use gatepost_db::{Db, DbError, ReadTx};
 use gatepost_kernel::Timestamp;
 
 use super::EntryId;
-use super::model::{ChainKey, Floor, Head, Raw, same};
+use super::model::{ChainKey, Floor, Head, Raw, Segment, same};
 use super::sql::{self, Linked};
 
 /// How many rows are read at a time.
@@ -300,7 +300,13 @@ async fn segments(db: &Db, key: &ChainKey, end: i64, tell: &mut impl FnMut(Findi
             (number, seq) = floor;
         }
         let read = page.len();
-        for (segment, mac) in page.into_iter().filter(|(segment, _)| segment.first <= end) {
+        // What was sealed meanwhile is for another time. It has its links, though: both come in one transaction.
+        let meanwhile = |segment: &Segment, mac: &Option<Vec<u8>>| segment.first > end && mac.is_some();
+        for (segment, mac) in page.into_iter().filter(|(segment, mac)| !meanwhile(segment, mac)) {
+            if segment.first > end {
+                tell(Finding::at_seq(Fault::Segment { number: segment.number }, segment.first));
+                continue;
+            }
             let follows = segment.number == number + 1 && segment.first == seq + 1;
             // Where the link itself is gone, that was said already.
             let sealed = mac.is_none_or(|mac| same(&key.segment(&segment, &mac), &segment.mac));

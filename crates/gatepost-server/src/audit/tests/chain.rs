@@ -119,6 +119,8 @@ on_each_db! {
         assert!(verify(&app, &[]).await.1.iter().all(|finding| finding.fault == Fault::Deleted));
         // Rows and links: the segment says so.
         app.execute("DELETE FROM audit_chain WHERE seq >= ?1", &[Param::Int(first)]).await;
+        let (_, findings) = verify(&app, &[]).await;
+        assert_eq!(findings.iter().map(|finding| (finding.fault, finding.seq)).collect::<Vec<_>>(), [(Fault::Segment { number: 2 }, Some(first))]);
         app.execute("DELETE FROM audit_segments WHERE first_seq >= ?1", &[Param::Int(first)]).await;
         // All of it: what remains is whole, and only the head knows.
         assert_eq!(verify(&app, &[]).await.1, []);

@@ -118,20 +118,37 @@ on_each_db! {
     async fn az_07_the_anchor_follows_the_chain_and_never_goes_back(app: TestApp) {
         let folder = tempfile::tempdir().unwrap();
         let anchor = Anchor::in_directory(folder.path());
-        anchor.follow(app.db()).await.unwrap();
+        anchor.follow(app.db(), &app.app.chain).await.unwrap();
         assert_eq!(anchor.read().unwrap(), None, "nothing is sealed yet");
         sealed(&app).await;
-        anchor.follow(app.db()).await.unwrap();
+        anchor.follow(app.db(), &app.app.chain).await.unwrap();
         let end = head(&app).await;
         assert_eq!(anchor.read().unwrap(), Some(end.clone()));
         without_triggers(&app).await;
         for cut in ["DELETE FROM audit_chain WHERE seq > 2", "DELETE FROM audit_segments"] {
             app.execute(cut, &[]).await;
         }
-        assert!(matches!(anchor.follow(app.db()).await, Err(AnchorError::Diverged(_))));
+        assert!(matches!(anchor.follow(app.db(), &app.app.chain).await, Err(AnchorError::Diverged(_))));
         assert_eq!(anchor.read().unwrap(), Some(end));
         std::fs::write(folder.path().join("audit.head"), "1:short").unwrap();
-        assert!(matches!(anchor.follow(app.db()).await, Err(AnchorError::Malformed(_))));
+        assert!(matches!(anchor.follow(app.db(), &app.app.chain).await, Err(AnchorError::Malformed(_))));
+    }
+
+    async fn az_07_a_floor_that_was_made_up_does_not_move_the_anchor_back(app: TestApp) {
+        let folder = tempfile::tempdir().unwrap();
+        let anchor = Anchor::in_directory(folder.path());
+        sealed(&app).await;
+        anchor.follow(app.db(), &app.app.chain).await.unwrap();
+        let end = head(&app).await;
+        without_triggers(&app).await;
+        app.execute("INSERT INTO audit_floor (slot, segment, seq, chain_mac, mac) SELECT 1, 1, 1000, mac, mac FROM audit_chain WHERE seq = 1", &[]).await;
+        app.execute("DELETE FROM audit_chain WHERE seq > 2", &[]).await;
+        assert!(matches!(anchor.follow(app.db(), &app.app.chain).await, Err(AnchorError::Diverged(_))));
+        // Nor does one beneath a chain that somebody made longer.
+        app.execute("INSERT INTO audit_chain (seq, entry_id, mac) SELECT 2000, id, id_mac.mac FROM audit_log, \
+            (SELECT mac FROM audit_chain WHERE seq = 1) id_mac WHERE id NOT IN (SELECT entry_id FROM audit_chain) ORDER BY id LIMIT 1", &[]).await;
+        assert!(matches!(anchor.follow(app.db(), &app.app.chain).await, Err(AnchorError::Diverged(_))));
+        assert_eq!(anchor.read().unwrap(), Some(end));
     }
 
     async fn rel_29_a_change_that_cannot_be_audited_does_not_happen(app: TestApp) {
