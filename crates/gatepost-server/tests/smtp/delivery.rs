@@ -96,24 +96,29 @@ on_each_engine! {
         let on_the_way = tokio::spawn(async move {
             let (mut client, _) = listener.accept().await.unwrap();
             let mut server = TcpStream::connect(("127.0.0.1", real)).await.unwrap();
-            let mut bytes = [0; 4096];
+            let (mut heard, mut said) = ([0; 4096], [0; 4096]);
             loop {
-                let length = server.read(&mut bytes).await.unwrap();
-                client.write_all(&bytes[..length]).await.unwrap();
-                let length = client.read(&mut bytes).await.unwrap();
-                server.write_all(&bytes[..length]).await.unwrap();
-                if bytes.starts_with(b"STARTTLS") {
-                    break;
+                tokio::select! {
+                    length = server.read(&mut heard) => client.write_all(&heard[..length.unwrap()]).await.unwrap(),
+                    length = client.read(&mut said) => {
+                        server.write_all(&said[..length.unwrap()]).await.unwrap();
+                        if said.starts_with(b"STARTTLS") {
+                            break;
+                        }
+                    }
                 }
             }
-            let length = server.read(&mut bytes).await.unwrap();
-            let both = [&bytes[..length], b"250-localhost\r\n250 AUTH PLAIN LOGIN\r\n"].concat();
+            let length = server.read(&mut heard).await.unwrap();
+            let both = [&heard[..length], b"250-localhost\r\n250 AUTH PLAIN LOGIN\r\n"].concat();
             client.write_all(&both).await.unwrap();
             let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
         });
         let app = server.app_but(engine, "put in", &[("mail.smtp.host", host.as_str()), ("mail.smtp.timeout", "5s")]).await;
         owe(&app, "ada@example.com").await;
         assert_eq!(courier(&app).deliver().await.unwrap(), postponed(1));
+        // It ends in the handshake, and not some words later, where it would be luck.
+        let problem = queue(&app.app, 1).await.unwrap().remove(0).problem.unwrap();
+        assert!(problem.contains("corrupt message"), "{problem}");
         assert!(server.mails().is_empty());
         on_the_way.abort();
     }
