@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(own.subject, "Ahoy from Lantern Club");
         assert_eq!(own.text.expose(), "Signed out.");
         assert_eq!(render(Kind::AwaitingApproval).subject, "Lantern Club: your account waits for approval");
-        assert!(render(Kind::AddressChanged).html.expose().contains("uses this e-mail address now"));
+        assert!(render(Kind::AddressChanged).html.expose().contains("Sign in with the new one from now on"));
         // A subject knows nothing but the name of the application.
         assert_eq!(render(Kind::NewDevice).subject, "Lantern Club: a sign-in on a new device");
     }

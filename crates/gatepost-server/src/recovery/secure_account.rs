@@ -13,11 +13,13 @@ use crate::audit::{self, Act, Event, Origin};
 use crate::http::OwnSite;
 use crate::ids::UserId;
 use crate::outbox::Letter;
+use crate::{api_keys, passwords};
 
 /// Say that it was not you
 ///
-/// The link stands in the mail about many failed sign-ins. Every session ends, a change of address that waits is dropped, and a link
-/// to set a new password goes to the address of the account. It signs nobody in.
+/// The link stands in the mail about many failed sign-ins. Every session ends, every API key is revoked, the present password works
+/// no more, a change of address that waits is dropped, and a link to set a new password goes to the address of the account. It
+/// signs nobody in.
 #[utoipa::path(
     post,
     path = "/api/v1/auth/secure-account",
@@ -56,6 +58,9 @@ fn secure(
     (token, drawn): (&Presented, &DrawnLink),
 ) -> Result<UserId, Refusal> {
     let (_, user) = link::consume(tx, LinkPurpose::SecureAccount, token, act.at)?;
+    // Whoever has guessed the password would be back at once.
+    passwords::withdraw(tx, user.id)?;
+    api_keys::forget(tx, act, user.id)?;
     let user = accounts::bump_epoch(tx, user.id, act.at)?;
     link::forget_pending(tx, user.id)?;
     audit::record(tx, act, &Event::AccountSecured { user: user.id })?;

@@ -1,9 +1,8 @@
 //! The sealer, and the promise that nobody waits for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use gatepost_server::accounts;
 use gatepost_server::audit::{Anchor, AnchorError, Event};
 use gatepost_testkit::on_each_db;
 use serde_json::json;
@@ -68,51 +67,6 @@ on_each_db! {
         assert_eq!(findings, []);
         assert_eq!(report.entries as i64, app.number("SELECT count(*) FROM audit_log", &[]).await);
         assert!(app.number("SELECT count(*) FROM audit_segments", &[]).await > 1);
-    }
-
-    async fn az_07_no_transaction_is_run_again_because_of_the_sealer(app: TestApp) {
-        // On this node functions run once, unless they must run again.
-        let node = app.second_node().await;
-        let ada = app.user("ada").await.user_id();
-        let (runs, writes, done) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
-        let sealer = tokio::spawn({
-            let (node, done) = (node.clone(), Arc::clone(&done));
-            async move {
-                let mut sealed = 0;
-                while !done.load(Ordering::Relaxed) {
-                    sealed += seal(&node).await;
-                }
-                sealed
-            }
-        });
-        // Many read what one writes: harmless by themselves, and one more edge from the sealer would make each of them the
-        // middle of a dangerous structure.
-        let mut tasks = Vec::new();
-        for task in 0..4 {
-            let (node, runs, writes) = (node.clone(), Arc::clone(&runs), Arc::clone(&writes));
-            tasks.push(tokio::spawn(async move {
-                for _ in 0..60 {
-                    let (act, runs) = (node.app.operator_act(), Arc::clone(&runs));
-                    writes.fetch_add(1, Ordering::Relaxed);
-                    let done = node.app.db.write(move |tx| {
-                        runs.fetch_add(1, Ordering::Relaxed);
-                        if task == 0 {
-                            accounts::touch(tx, ada, act.at)?;
-                        } else {
-                            accounts::by_id(tx, ada)?;
-                        }
-                        audit::record(tx, &act, &Event::SetupLinkMade)
-                    });
-                    done.await.unwrap();
-                }
-            }));
-        }
-        for task in tasks {
-            task.await.unwrap();
-        }
-        done.store(true, Ordering::Relaxed);
-        assert!(sealer.await.unwrap() > 0);
-        assert_eq!(runs.load(Ordering::Relaxed), writes.load(Ordering::Relaxed));
     }
 
     async fn az_07_the_anchor_follows_the_chain_and_never_goes_back(app: TestApp) {

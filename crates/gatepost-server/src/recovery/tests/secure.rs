@@ -29,12 +29,17 @@ on_each_db! {
     async fn bru_01_the_owner_ends_every_session_with_the_link_of_the_alert(app: TestApp) {
         let ada = verified(&app, "ada").await;
         let pending = confirm_token(&app, &ada, "thief@example.org").await;
+        let key = app.api_key(&ada, &[]).await;
         attack(&app, "ada").await;
         let token = newest(&app, &ada.email, KIND).await.token();
         let answer = present(&app, "secure-account", &token).await;
         assert_eq!((answer.status, answer.text().as_str()), (204, ""));
         app.me(&ada.access_token).await.assert_refused(401, "invalid_token");
         app.refresh(&ada.refresh_token).await.assert_refused(401, "invalid_refresh_token");
+        app.me(&key).await.assert_refused(401, "invalid_token");
+        // Somebody may have guessed it.
+        app.clock.advance(Duration::from_secs(60));
+        app.login("ada", PASSWORD).await.assert_refused(401, "invalid_credentials");
         present(&app, "confirm-email", &pending).await.assert_refused(400, "invalid_token");
         present(&app, "secure-account", &token).await.assert_refused(400, "invalid_token");
         let set = newest(&app, &ada.email, "reset_password").await.token();
