@@ -5,12 +5,12 @@ use std::slice;
 
 use gatepost_db::{Db, Options, Target, migrate};
 use gatepost_kernel::{Clock, Random};
-use gatepost_server::App;
 use gatepost_server::app::Ingredients;
 use gatepost_server::config::{Config, DatabaseLocation, Raw};
 use gatepost_server::features::MIGRATIONS;
 use gatepost_server::keys::MasterKey;
 use gatepost_server::passwords::HashParams;
+use gatepost_server::{App, Extension};
 
 use crate::Result;
 
@@ -37,5 +37,6 @@ pub(crate) async fn open(settings: Vec<(&'static str, String)>, clock: Clock) ->
     let random = Random::system();
     let master = MasterKey::in_directory(&config.server.data_dir, &random)?;
     let issuer = format!("http://{HOST}");
-    Ok(App::start(Ingredients { config, issuer, db, clock, random, master }).await?)
+    Ok(App::start(Ingredients { config, issuer, db, clock, random, master, extension: Extension::new() })
+        .await?)
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use gatepost_db::Db;
 use gatepost_kernel::{Clock, Random};
 
-use crate::access::SecondFactorRoles;
+use crate::access::AccessRules;
 use crate::api_keys::ApiKeys;
 use crate::attempts::Attempts;
 use crate::audit::{Act, ChainKey};
 use crate::config::Config;
+use crate::extension::Extension;
+use crate::features;
 use crate::http::{CookieJar, CsrfGuard};
 use crate::keys::{KeyRing, KeysError, MasterKey, Schedule};
 use crate::limits::{Limits, NotARedisUrl};
@@ -56,6 +58,10 @@ pub struct Parts {
     pub identities: Identities,
     /// Who is behind an API key.
     pub api_keys: ApiKeys,
+    /// What turns roles into rights.
+    pub access: AccessRules,
+    /// What the application around us added.
+    pub extension: Extension,
     /// The one mint.
     pub mint: Mint,
     /// How often clients may ask.
@@ -90,6 +96,8 @@ pub struct Ingredients {
     pub random: Random,
     /// What seals secrets in the database.
     pub master: MasterKey,
+    /// What the application around us adds.
+    pub extension: Extension,
 }
 
 /// Why an application did not start.
@@ -133,7 +141,7 @@ impl App {
     /// # Errors
     /// [`StartError`].
     pub async fn beside(ingredients: Ingredients) -> Result<Self, StartError> {
-        let Ingredients { config, issuer, db, clock, random, master } = ingredients;
+        let Ingredients { config, issuer, db, clock, random, master, extension } = ingredients;
         let audience = config.tokens.audience.clone().unwrap_or_else(|| issuer.clone());
         let keys = KeyRing::new(db.clone(), master.derive("gatepost signing keys"), &issuer, &audience);
         let schedule = Schedule {
@@ -147,7 +155,8 @@ impl App {
         let pepper = Pepper::new("k1".parse()?, master.derive("gatepost password pepper").into_bytes());
         let peppers = Peppers::new(Some(pepper), Vec::new());
         let hasher = Hasher::start(HasherSettings::new(&config.passwords, peppers), &random)?;
-        let second_factor_roles = SecondFactorRoles::new(&config.second_factor.required_for);
+        let permissions = features::permissions().chain(extension.permissions());
+        let access = AccessRules::new(permissions, &config.second_factor.required_for);
         let places = config.sessions.geoip_file.as_deref().map(Places::open).transpose()?;
         let settings = Settings {
             issuer: issuer.clone(),
@@ -166,13 +175,12 @@ impl App {
             },
             places,
             policy: Policy { verified_only: config.sign_up.mode.is_verified_only() },
-            second_factor_roles: second_factor_roles.clone(),
+            access: access.clone(),
         };
         let successors = master.derive("gatepost refresh successors");
         let mint = Mint::new(settings, keys.clone(), successors, clock.clone(), random.clone());
-        let keyed_roles = second_factor_roles.clone();
-        let identities = Identities::new(db.clone(), keys.clone(), config.users.cache, second_factor_roles);
-        let api_keys = ApiKeys::new(db.clone(), identities.clone(), config.users.cache, keyed_roles);
+        let identities = Identities::new(db.clone(), keys.clone(), config.users.cache, access.clone());
+        let api_keys = ApiKeys::new(db.clone(), identities.clone(), config.users.cache, access.clone());
         let limits = Limits::new(config.limits.clone(), db.clone())?;
         let cookies = CookieJar::new(&issuer);
         let csrf = CsrfGuard::new(master.derive("gatepost csrf tokens"), &issuer);
@@ -201,6 +209,8 @@ impl App {
             chain,
             identities,
             api_keys,
+            access,
+            extension,
             mint,
             limits,
             cookies,

@@ -6,6 +6,7 @@ use gatepost_db::migrate::{Migration, MigrationSet};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+use crate::http::PermissionInfo;
 
 /// What a feature brings along.
 pub struct Feature {
@@ -33,7 +34,7 @@ pub static FEATURES: &[Feature] = features! {
     limits    owns ["rate_limits"]
     accounts  owns ["users"]
     passwords owns ["passwords", "password_history"]
-    access    owns ["user_roles"]
+    access    owns ["roles", "role_permissions", "permissions", "user_roles"]
     sessions  owns ["sessions", "refresh_families"]
     attempts  owns ["lockouts", "login_attempts", "known_devices", "failure_alerts"]
     second_factor owns ["pending_totp", "totp_credentials", "recovery_codes", "second_factor_attempts", "second_factor_challenges"]
@@ -59,6 +60,12 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(crate::keys::routes())
         .merge(crate::outbox::routes())
         .merge(crate::audit::routes())
+}
+
+/// The permissions that the features ask for.
+pub(crate) fn permissions() -> impl Iterator<Item = PermissionInfo> {
+    let features = [crate::audit::PERMISSIONS, crate::accounts::PERMISSIONS, crate::access::PERMISSIONS];
+    features.into_iter().flatten().copied()
 }
 
 macro_rules! migration {
@@ -95,5 +102,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(18, "typed_addresses", "0018_typed_addresses"),
         migration!(19, "invitations", "0019_invitations"),
         migration!(20, "api_key_factors", "0020_api_key_factors"),
+        migration!(21, "roles", "0021_roles"),
     ],
 };

@@ -22,6 +22,7 @@ pub mod app;
 pub mod attempts;
 pub mod audit;
 pub mod config;
+pub mod extension;
 pub mod features;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -39,3 +40,4 @@ pub mod sign_in;
 pub mod sign_up;
 
 pub use app::App;
+pub use extension::Extension;

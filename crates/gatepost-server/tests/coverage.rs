@@ -17,6 +17,8 @@ mod document;
 mod examples;
 #[path = "coverage/limits.rs"]
 mod limits;
+#[path = "coverage/named.rs"]
+mod named;
 #[path = "coverage/pages.rs"]
 mod pages;
 #[path = "coverage/problems.rs"]

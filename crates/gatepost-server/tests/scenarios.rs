@@ -2,6 +2,8 @@
 //! here so that they see the application only from outside.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, with the reason")]
 
+#[path = "../src/access/tests.rs"]
+mod access;
 #[path = "../src/accounts/tests.rs"]
 mod accounts;
 #[path = "../src/api_keys/tests.rs"]

@@ -9,13 +9,13 @@ use axum::Router;
 use gatepost_db::testing::{Engine, Scratch, patient, scratch};
 use gatepost_db::{Db, Options, Param, Statement, migrate};
 use gatepost_kernel::{Random, Secret};
-use gatepost_server::App;
 use gatepost_server::app::{Ingredients, StartError};
 use gatepost_server::config::{Config, Raw};
 use gatepost_server::features::MIGRATIONS;
 use gatepost_server::http::{HttpParts, finish, router};
 use gatepost_server::keys::MasterKey;
 use gatepost_server::passwords::HashParams;
+use gatepost_server::{App, Extension};
 use http::Method;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -124,6 +124,7 @@ impl Node {
             clock: clock.clock(),
             random,
             master,
+            extension: Extension::new(),
         })
         .await?;
         let router = finish(router(app.clone()), HttpParts::new(app.clock.clone(), app.random.clone()));

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use gatepost_db::migrate::{self, MigrationSet};
 use gatepost_db::{Db, Options, Target};
 use gatepost_kernel::{Clock, Random};
-use gatepost_server::App;
 use gatepost_server::app::Ingredients;
 use gatepost_server::config::{Config, DatabaseLocation, Raw};
 use gatepost_server::features::MIGRATIONS;
 use gatepost_server::keys::{self, MasterKey};
+use gatepost_server::{App, Extension};
 
 use crate::cli::Everyday;
 use crate::failure::{CONFIGURATION, Failure};
@@ -122,7 +122,15 @@ pub(crate) async fn ingredients(config: Config, issuer: String, db: Db) -> Resul
             MasterKey::in_directory(&config.server.data_dir, &random)?
         }
     };
-    Ok(Ingredients { config, issuer, db, clock: Clock::system(), random, master })
+    Ok(Ingredients {
+        config,
+        issuer,
+        db,
+        clock: Clock::system(),
+        random,
+        master,
+        extension: Extension::new(),
+    })
 }
 
 /// The application for a command that may run beside a server: it takes no lock and changes no schema.

@@ -194,12 +194,19 @@ impl From<accounts::Error> for Failure {
     }
 }
 
-impl From<access::StandingError> for Failure {
-    fn from(error: access::StandingError) -> Self {
+impl From<access::Error> for Failure {
+    fn from(error: access::Error) -> Self {
         match error {
-            access::StandingError::LastAdmin => Self::new(REFUSED, error.to_string())
+            access::Error::LastAdmin => Self::new(REFUSED, error.to_string())
                 .hint("make another one first: gatepost user create-admin --email …"),
-            access::StandingError::Account(error) => error.into(),
+            access::Error::Account(error) => error.into(),
+            access::Error::Denied(_)
+            | access::Error::BeyondOwnRights
+            | access::Error::NotFound
+            | access::Error::UnknownRole(_)
+            | access::Error::UnknownPermission(_)
+            | access::Error::Conflict(_)
+            | access::Error::VersionMismatch => Self::new(REFUSED, error.to_string()),
         }
     }
 }

@@ -107,13 +107,14 @@ async fn list(app: &App, json: bool) -> Result<(), Failure> {
         output::line(format_args!("{:<36}  {:<8}  {:<14}  E-MAIL", "ID", "STATE", "ROLES"))?;
     }
     loop {
+        let rules = app.access.clone();
         let page = app
             .db
             .read(move |tx| {
                 let users = accounts::page(tx, after, PAGE)?;
                 users
                     .into_iter()
-                    .map(|user| access::rights_of(tx, user.id).map(|rights| (user, rights)))
+                    .map(|user| access::rights_of(tx, &rules, user.id).map(|rights| (user, rights)))
                     .collect::<Result<Vec<_>, DbError>>()
             })
             .await?;
@@ -226,6 +227,7 @@ pub(crate) async fn find(app: &App, who: &str) -> Result<(User, Rights), Failure
 async fn look_up(app: &App, who: &str) -> Result<Option<(User, Rights)>, Failure> {
     let id = who.parse().ok();
     let identifier = LoginIdentifier::parse(who).ok();
+    let rules = app.access.clone();
     let found = app
         .db
         .read(move |tx| {
@@ -235,7 +237,7 @@ async fn look_up(app: &App, who: &str) -> Result<Option<(User, Rights)>, Failure
                 (None, None) => None,
             };
             let Some(user) = user else { return Ok::<_, DbError>(None) };
-            let rights = access::rights_of(tx, user.id)?;
+            let rights = access::rights_of(tx, &rules, user.id)?;
             Ok(Some((user, rights)))
         })
         .await?;

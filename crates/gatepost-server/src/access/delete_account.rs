@@ -3,14 +3,13 @@
 //! It stands here and not among the accounts because the last administrator may not leave.
 
 use axum::extract::State;
-use gatepost_problem::{ApiResult, Problem, ProblemType};
+use gatepost_problem::{ApiResult, Problem};
 use http::StatusCode;
 
-use super::{ADMIN, sql};
-use crate::accounts;
+use super::Error;
 use crate::app::App;
 use crate::audit::Origin;
-use crate::http::{Caller, storage_problem};
+use crate::http::{Caller, Denied};
 
 /// Delete your own account
 ///
@@ -36,44 +35,11 @@ pub(super) async fn handler(State(app): State<App>, caller: Caller, origin: Orig
     app.db
         .write(move |tx| {
             if !caller.confirm(tx)? {
-                return Err(Error::Account(accounts::Error::SessionEnded));
-            }
-            let roles = sql::roles_by_user(tx, user)?;
-            if roles.iter().any(|role| role == ADMIN) && !sql::another_holder_exists(tx, ADMIN, user)? {
-                return Err(Error::LastAdmin);
+                return Err(Error::Denied(Denied::Ended));
             }
             identities.forget_after_commit(tx, user);
-            accounts::delete(tx, &act, user)?;
-            Ok(())
+            super::delete(tx, &act, user)
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-enum Error {
-    LastAdmin,
-    Account(accounts::Error),
-}
-
-impl From<gatepost_db::DbError> for Error {
-    fn from(error: gatepost_db::DbError) -> Self {
-        Self::Account(error.into())
-    }
-}
-
-impl From<accounts::Error> for Error {
-    fn from(error: accounts::Error) -> Self {
-        Self::Account(error)
-    }
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::LastAdmin => Self::new(ProblemType::LastAdmin),
-            Error::Account(accounts::Error::Db(error)) => storage_problem(error),
-            // Deleted by another request a moment ago: the token is dead.
-            Error::Account(_) => Self::invalid_bearer(),
-        }
-    }
 }

@@ -1,39 +1,58 @@
-//! Switching accounts off and on.
+//! Switching accounts off and on, and deleting them.
 //!
-//! It stands here and not among the accounts because the last administrator must stay able to sign in.
+//! It stands here and not among the accounts because the last administrator must stay able to sign in, and because nobody
+//! touches an account that may do more than they.
 
-use gatepost_db::{DbError, WriteTx};
+use gatepost_db::{ReadTx, WriteTx};
 
-use super::{ADMIN, sql};
+use super::model::{AccessRules, Authority};
+use super::{ADMIN, Error, sql};
 use crate::accounts;
 use crate::audit::Act;
 use crate::ids::UserId;
 
-/// Why an account was not switched off or on.
-#[derive(Debug, thiserror::Error)]
-pub enum StandingError {
-    /// Without it nobody would administer this installation.
-    #[error("this is the last administrator")]
-    LastAdmin,
-    /// There is no such account, or the database failed.
-    #[error(transparent)]
-    Account(#[from] accounts::Error),
-}
-
-impl From<DbError> for StandingError {
-    fn from(error: DbError) -> Self {
-        Self::Account(error.into())
+/// Whether this authority reaches as far as everything that the account may do.
+///
+/// # Errors
+/// [`Error::BeyondOwnRights`] if it does not.
+pub fn may_act_on(
+    tx: &mut ReadTx<'_>,
+    rules: &AccessRules,
+    authority: &Authority,
+    user: UserId,
+) -> Result<(), Error> {
+    match sql::held_by(tx, user)?.iter().all(|role| authority.covers(rules, role)) {
+        true => Ok(()),
+        false => Err(Error::BeyondOwnRights),
     }
 }
 
 /// Switches an account off, ending all its credentials, or on again.
 ///
 /// # Errors
-/// [`StandingError`].
-pub fn set_active(tx: &mut WriteTx<'_>, act: &Act, user: UserId, active: bool) -> Result<(), StandingError> {
-    let is_admin = sql::roles_by_user(tx, user)?.iter().any(|role| role == ADMIN);
-    if !active && is_admin && !sql::another_holder_exists(tx, ADMIN, user)? {
-        return Err(StandingError::LastAdmin);
+/// [`Error::LastAdmin`], or there is no such account.
+pub fn set_active(tx: &mut WriteTx<'_>, act: &Act, user: UserId, active: bool) -> Result<(), Error> {
+    if !active {
+        somebody_else_administers(tx, user)?;
     }
     Ok(accounts::set_active(tx, act, user, active)?)
+}
+
+/// Deletes an account: its names are free at once, its row and what it owns remain for seven days.
+///
+/// # Errors
+/// [`Error::LastAdmin`], or there is no such account.
+pub fn delete(tx: &mut WriteTx<'_>, act: &Act, user: UserId) -> Result<(), Error> {
+    somebody_else_administers(tx, user)?;
+    Ok(accounts::delete(tx, act, user)?)
+}
+
+/// Refuses to do without the last administrator. What it reads still holds at the commit, because the transaction is
+/// serializable.
+pub(super) fn somebody_else_administers(tx: &mut ReadTx<'_>, user: UserId) -> Result<(), Error> {
+    let is_admin = sql::held_by(tx, user)?.iter().any(|role| role.name == ADMIN);
+    if is_admin && !sql::another_holder_exists(tx, ADMIN, user)? {
+        return Err(Error::LastAdmin);
+    }
+    Ok(())
 }

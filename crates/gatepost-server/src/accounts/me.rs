@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::model::User;
 use super::profile::{Patch, ProfileChange, ProfileInput};
-use super::{Error, living, sql, who_holds};
+use super::{Error, alive, living, sql, who_holds};
 use crate::app::App;
 use crate::audit::{self, Act, Event, Origin};
 use crate::http::{Caller, Preconditions, Principal, Rights};
@@ -205,16 +205,13 @@ pub fn change_profile(
     change: ProfileChange,
     expected: Option<i64>,
 ) -> Result<User, Error> {
-    let mut user = living(sql::user_by_id(tx, id)?)?;
-    if expected.is_some_and(|version| version != user.version) {
-        return Err(Error::VersionMismatch);
-    }
+    let mut user = living(tx, id, expected)?;
     let fields = change.apply(&mut user);
     if fields.is_empty() {
         return Ok(user);
     }
     who_holds(tx, &user, None)?;
-    let user = living(sql::save_profile(tx, &user, act.at)?)?;
+    let user = alive(sql::save_profile(tx, &user, act.at)?)?;
     audit::record(tx, act, &Event::UserUpdated { user: user.id, fields })?;
     Ok(user)
 }

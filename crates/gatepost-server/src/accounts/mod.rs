@@ -43,6 +43,12 @@ pub use standing::{
     set_two_factor, touch,
 };
 
+crate::permissions! {
+    UsersRead = "users:read", "Read every account.";
+    UsersWrite = "users:write", "Make and change accounts, end their sessions, and help their owners back in.";
+    UsersDelete = "users:delete", "Delete accounts, and take that back.";
+}
+
 /// The operations of this feature.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(me::get, me::patch)).routes(routes!(public::get))
@@ -137,6 +143,18 @@ fn who_holds(tx: &mut ReadTx<'_>, wanted: &User, email: Option<&Email>) -> Resul
     Ok(())
 }
 
-fn living(found: Option<User>) -> Result<User, Error> {
+/// The living account with this id, if it has the version that the client expects.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::VersionMismatch`], or what the database says.
+pub fn living(tx: &mut ReadTx<'_>, id: UserId, expected: Option<i64>) -> Result<User, Error> {
+    let user = alive(sql::user_by_id(tx, id)?)?;
+    match expected {
+        Some(version) if version != user.version => Err(Error::VersionMismatch),
+        Some(_) | None => Ok(user),
+    }
+}
+
+fn alive(found: Option<User>) -> Result<User, Error> {
     found.filter(|user| user.deleted_at.is_none()).ok_or(Error::NotFound)
 }

@@ -42,7 +42,7 @@ pub fn touch(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<(), DbE
 /// # Errors
 /// [`Error::NotFound`], or what the database says.
 pub fn set_active(tx: &mut WriteTx<'_>, act: &Act, id: UserId, active: bool) -> Result<(), Error> {
-    let user = living(sql::user_by_id(tx, id)?)?.id;
+    let user = living(tx, id, None)?.id;
     if sql::set_active(tx, id, active, act.at)? {
         let event = if active { Event::UserEnabled { user } } else { Event::UserDisabled { user } };
         audit::record(tx, act, &event)?;
@@ -80,7 +80,7 @@ pub fn mark_email_verified(tx: &mut WriteTx<'_>, act: &Act, id: UserId) -> Resul
 /// # Errors
 /// [`Error::EmailTaken`], [`Error::NotFound`], or what the database says.
 pub fn change_email(tx: &mut WriteTx<'_>, act: &Act, id: UserId, email: &Email) -> Result<User, Error> {
-    let user = living(sql::user_by_id(tx, id)?)?;
+    let user = living(tx, id, None)?;
     who_holds(tx, &user, Some(email))?;
     sql::change_email(tx, id, email, act.at)?.ok_or(Error::NotFound)
 }

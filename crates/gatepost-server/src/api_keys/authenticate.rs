@@ -14,7 +14,7 @@ use gatepost_problem::Problem;
 use quick_cache::sync::Cache;
 
 use super::{model, sql};
-use crate::access::{self, SecondFactorRoles};
+use crate::access::{AccessRules, HeldRole};
 use crate::accounts::User;
 use crate::http::{Rights, storage_problem};
 use crate::ids::ApiKeyId;
@@ -54,16 +54,16 @@ pub(super) struct KeyRow {
     pub(super) is_kept: bool,
     /// Made where its owner had shown the second factor that the account has now.
     pub(super) second_factor: bool,
-    pub(super) roles: Vec<String>,
+    pub(super) held: Vec<HeldRole>,
 }
 
 impl KeyIdentity {
     /// A key carries on what was shown in the session that made it: a role that counts only with a second factor counts
     /// for no key that was made without one, and for none once that very factor is gone.
-    fn of(row: KeyRow, roles_with_factor: &SecondFactorRoles) -> Self {
-        let KeyRow { user, id, scopes, expires_at, last_used_at, is_kept, second_factor, roles } = row;
+    fn of(row: KeyRow, rules: &AccessRules) -> Self {
+        let KeyRow { user, id, scopes, expires_at, last_used_at, is_kept, second_factor, held } = row;
         let shown = user.two_factor_enabled && second_factor;
-        let rights = model::rights_within(roles_with_factor.counting(access::rights(roles), shown), &scopes);
+        let rights = model::rights_within(rules.rights(held, shown), &scopes);
         let noted = AtomicI64::new(last_used_at.map_or(i64::MIN, Timestamp::as_micros));
         Self { id, user, scopes, rights, expires_at, is_kept, noted }
     }
@@ -90,6 +90,20 @@ impl KeyIdentity {
 /// What the database says.
 pub fn still_lives(tx: &mut ReadTx<'_>, id: ApiKeyId, now: Timestamp) -> Result<bool, DbError> {
     sql::still_lives(tx, id, now)
+}
+
+/// What a key may do now, past every cache; `None` when it has ended.
+///
+/// # Errors
+/// What the database says.
+pub fn rights_now(
+    tx: &mut ReadTx<'_>,
+    id: ApiKeyId,
+    rules: &AccessRules,
+    now: Timestamp,
+) -> Result<Option<Rights>, DbError> {
+    let key = sql::key_by_id(tx, id)?.map(|row| KeyIdentity::of(row, rules));
+    Ok(key.filter(|key| key.is_alive(now)).map(|key| key.rights))
 }
 
 /// Why a key opens nothing. The client hears the same of all.
@@ -120,7 +134,7 @@ struct Inner {
     db: Db,
     identities: Identities,
     known: Option<Cache<[u8; 32], Entry>>,
-    second_factor_roles: SecondFactorRoles,
+    rules: AccessRules,
 }
 
 #[derive(Clone)]
@@ -133,11 +147,11 @@ struct Entry {
 }
 
 impl ApiKeys {
-    /// A door with an empty cache. Without `cached`, every request reads the database. The roles are those that count only
-    /// with a second factor.
-    pub fn new(db: Db, identities: Identities, cached: bool, second_factor_roles: SecondFactorRoles) -> Self {
+    /// A door with an empty cache. Without `cached`, every request reads the database. The rules turn
+    /// roles into rights.
+    pub fn new(db: Db, identities: Identities, cached: bool, rules: AccessRules) -> Self {
         let known = cached.then(|| Cache::new(KEYS));
-        Self(Arc::new(Inner { db, identities, known, second_factor_roles }))
+        Self(Arc::new(Inner { db, identities, known, rules }))
     }
 
     /// Who presents this key. Notes the use, at most once a minute.
@@ -165,7 +179,7 @@ impl ApiKeys {
     }
 
     async fn look_up(&self, hash: &TokenHash) -> Result<Option<Arc<KeyIdentity>>, DbError> {
-        let Inner { db, identities, known, second_factor_roles } = &*self.0;
+        let Inner { db, identities, known, rules } = &*self.0;
         let entry = known.as_ref().and_then(|cache| cache.get(hash.as_bytes()));
         let stamp = entry.as_ref().map(|entry| identities.stamp_of(entry.identity.user.id));
         if let Some(entry) = entry
@@ -176,7 +190,7 @@ impl ApiKeys {
         }
         let loaded = Instant::now();
         let found = sql::key_by_hash(db, hash).await?;
-        let found = found.map(|row| Arc::new(KeyIdentity::of(row, second_factor_roles)));
+        let found = found.map(|row| Arc::new(KeyIdentity::of(row, rules)));
         if let (Some(cache), Some(identity)) = (known, &found) {
             cache.insert(*hash.as_bytes(), Entry { identity: Arc::clone(identity), stamp, loaded });
         }

@@ -74,7 +74,7 @@ pub(super) async fn handler(
     caller.require_fresh(act.at)?;
     let mut check = Check::new();
     let Request { name, scopes, expires_in } = request;
-    let wanted = Wanted::check(&mut check, &name, scopes, expires_in, &caller.rights);
+    let wanted = Wanted::check(&mut check, &name, scopes, expires_in, (&caller.rights, &app.access));
     let (wanted,) = check.values((wanted,))?;
 
     let key = model::draw(&app.random);

@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
-pub use authenticate::{ApiKeys, AuthenticationError, KeyIdentity, still_lives};
+pub use authenticate::{ApiKeys, AuthenticationError, KeyIdentity, rights_now, still_lives};
 pub use list::page;
 pub use model::{ApiKey, has_prefix};
 pub use revoke::{forget, purge, revoke};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatepost_kernel::{OpaqueToken, Purpose, Random, Timestamp, TokenHash};
 use gatepost_problem::Check;
 
-use crate::access;
+use crate::access::AccessRules;
 use crate::accounts::{IdentifierError, one_line};
 use crate::http::Rights;
 use crate::ids::{ApiKeyId, UserId};
@@ -80,18 +80,18 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Believes the fields of a request, and notes what is wrong with them. `rights` are those of whoever asks.
+    /// Believes the fields of a request, and notes what is wrong with them. The rights are those of whoever asks.
     pub(super) fn check(
         check: &mut Check,
         name: &str,
         scopes: Vec<String>,
         expires_in: Option<u64>,
-        rights: &Rights,
+        (rights, rules): (&Rights, &AccessRules),
     ) -> Option<Self> {
         const TOO_LONG: IdentifierError =
             IdentifierError::new("too_long", "The name of a key has at most 64 characters.");
         let name = check.field("/name", one_line(name, 64, TOO_LONG));
-        let scopes = believe_scopes(check, scopes, rights);
+        let scopes = believe_scopes(check, scopes, rights, rules);
         let seconds = expires_in.unwrap_or(DEFAULT_LIFE);
         check.require(
             (1..=LONGEST_LIFE).contains(&seconds),
@@ -104,7 +104,12 @@ impl Wanted {
 }
 
 /// Scopes are names of permissions, and nobody hands out more than they have.
-fn believe_scopes(check: &mut Check, mut scopes: Vec<String>, rights: &Rights) -> Option<Vec<String>> {
+fn believe_scopes(
+    check: &mut Check,
+    mut scopes: Vec<String>,
+    rights: &Rights,
+    rules: &AccessRules,
+) -> Option<Vec<String>> {
     if scopes.len() > MOST_SCOPES {
         check.refuse("/scopes", "too_long", format!("A key has at most {MOST_SCOPES} scopes."));
         return None;
@@ -112,12 +117,15 @@ fn believe_scopes(check: &mut Check, mut scopes: Vec<String>, rights: &Rights) -
     let mut all_right = true;
     for (position, scope) in scopes.iter().enumerate() {
         let pointer = || format!("/scopes/{position}");
-        if !access::is_permission(scope) {
-            check.refuse(pointer(), "unknown_scope", "There is no such permission.");
-        } else if !rights.permissions.contains(scope) {
-            check.refuse(pointer(), "exceeds_own_rights", "You do not have this permission yourself.");
-        } else {
+        if rights.may(scope) {
             continue;
+        }
+        // Of the operator's own permissions, whoever does not have one need not know that it exists.
+        match rules.is_built_in(scope) {
+            true => {
+                check.refuse(pointer(), "exceeds_own_rights", "You do not have this permission yourself.");
+            }
+            false => check.refuse(pointer(), "unknown_scope", "There is no such permission."),
         }
         all_right = false;
     }
@@ -142,6 +150,10 @@ mod tests {
         Rights { roles: vec!["admin".to_owned()], permissions }
     }
 
+    fn rules() -> AccessRules {
+        AccessRules::new(crate::features::permissions(), &[])
+    }
+
     #[test]
     fn az_08_a_key_may_do_what_both_its_scopes_and_its_owner_may() {
         let scopes = ["audit:read".to_owned(), "users:read".to_owned()];
@@ -154,7 +166,7 @@ mod tests {
     fn az_08_everything_wrong_with_a_wish_is_said_at_once() {
         let mut check = Check::new();
         let scopes = ["audit:read", "no:such", "users:read"].map(str::to_owned).to_vec();
-        let wanted = Wanted::check(&mut check, "a\nb", scopes, Some(0), &rights(&["audit:read"]));
+        let wanted = Wanted::check(&mut check, "a\nb", scopes, Some(0), (&rights(&["audit:read"]), &rules()));
         assert!(wanted.is_none());
         let problem = check.finish().unwrap_err();
         let found: Vec<_> =
@@ -172,7 +184,7 @@ mod tests {
     fn az_08_a_key_has_an_end_even_if_nobody_said_when() {
         let life = |seconds| {
             let mut check = Check::new();
-            Wanted::check(&mut check, "x", Vec::new(), seconds, &rights(&[]))
+            Wanted::check(&mut check, "x", Vec::new(), seconds, (&rights(&[]), &rules()))
                 .map(|wanted| wanted.life)
                 .filter(|_| check.is_ok())
         };

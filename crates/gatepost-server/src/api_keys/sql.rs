@@ -5,6 +5,7 @@ use gatepost_kernel::{Timestamp, TokenHash};
 
 use super::authenticate::KeyRow;
 use super::model::{ApiKey, NewKey};
+use crate::access::{HeldRole, held_roles};
 use crate::accounts::{USER_COLUMNS, user_columns, user_from_row};
 use crate::ids::{ApiKeyId, UserId};
 
@@ -29,6 +30,22 @@ macro_rules! factor_is_kept {
     };
 }
 
+macro_rules! key_identity {
+    ($concatenated:literal, $which:literal) => {
+        concat!(
+            "SELECT ",
+            user_columns!("u."),
+            ", k.id, k.scopes, k.expires_at, k.last_used_at, \
+             k.revoked_at IS NULL AND k.standing_epoch = u.standing_epoch, ",
+            factor_is_kept!(),
+            ", ",
+            held_roles!($concatenated, "u.id"),
+            " FROM api_keys k JOIN users u ON u.id = k.user_id WHERE ",
+            $which
+        )
+    };
+}
+
 statements! {
     INSERT = "INSERT INTO api_keys (id, user_id, name, key_hash, hint, scopes, factor_id, \
         standing_epoch, created_at, expires_at, version) \
@@ -39,14 +56,12 @@ statements! {
     PAGE_AFTER = concat!("SELECT ", key_columns!(), " ", kept_keys!(), " AND k.id < ?2 ORDER BY k.id DESC LIMIT ?3");
     /// Everything that a request with a key depends on, in one look.
     BY_HASH =
-        sqlite concat!("SELECT ", user_columns!("u."), ", k.id, k.scopes, k.expires_at, k.last_used_at, ",
-            "k.revoked_at IS NULL AND k.standing_epoch = u.standing_epoch, ", factor_is_kept!(), ", ",
-            "(SELECT group_concat(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) ",
-            "FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.key_hash = ?1"),
-        postgres concat!("SELECT ", user_columns!("u."), ", k.id, k.scopes, k.expires_at, k.last_used_at, ",
-            "k.revoked_at IS NULL AND k.standing_epoch = u.standing_epoch, ", factor_is_kept!(), ", ",
-            "(SELECT string_agg(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) ",
-            "FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.key_hash = ?1");
+        sqlite key_identity!("group_concat", "k.key_hash = ?1"),
+        postgres key_identity!("string_agg", "k.key_hash = ?1");
+    /// The same for a transaction that asks again.
+    BY_ID =
+        sqlite key_identity!("group_concat", "k.id = ?1"),
+        postgres key_identity!("string_agg", "k.id = ?1");
     STILL_LIVES = "SELECT EXISTS (SELECT 1 FROM api_keys k JOIN users u ON u.id = k.user_id \
         WHERE k.id = ?1 AND k.revoked_at IS NULL AND k.expires_at > ?2 AND k.standing_epoch = u.standing_epoch \
         AND u.is_active AND NOT u.awaiting_approval AND u.deleted_at IS NULL)";
@@ -108,19 +123,25 @@ fn key_from_row(row: &Row<'_>) -> Result<ApiKey, DbError> {
 }
 
 pub(super) async fn key_by_hash(db: &Db, hash: &TokenHash) -> Result<Option<KeyRow>, DbError> {
-    db.read_one(&BY_HASH, &params![hash], |row| {
-        Ok(KeyRow {
-            user: user_from_row(row)?,
-            id: row.get(USER_COLUMNS)?,
-            scopes: words(row.get(USER_COLUMNS + 1)?),
-            expires_at: row.get(USER_COLUMNS + 2)?,
-            last_used_at: row.get(USER_COLUMNS + 3)?,
-            is_kept: row.get(USER_COLUMNS + 4)?,
-            second_factor: row.get(USER_COLUMNS + 5)?,
-            roles: words(row.get::<Option<String>>(USER_COLUMNS + 6)?.unwrap_or_default()),
-        })
+    db.read_one(&BY_HASH, &params![hash], identity_from_row).await
+}
+
+pub(super) fn key_by_id(tx: &mut ReadTx<'_>, id: ApiKeyId) -> Result<Option<KeyRow>, DbError> {
+    tx.query_opt(&BY_ID, &params![id], identity_from_row)
+}
+
+fn identity_from_row(row: &Row<'_>) -> Result<KeyRow, DbError> {
+    let held: Option<String> = row.get(USER_COLUMNS + 6)?;
+    Ok(KeyRow {
+        user: user_from_row(row)?,
+        id: row.get(USER_COLUMNS)?,
+        scopes: words(row.get(USER_COLUMNS + 1)?),
+        expires_at: row.get(USER_COLUMNS + 2)?,
+        last_used_at: row.get(USER_COLUMNS + 3)?,
+        is_kept: row.get(USER_COLUMNS + 4)?,
+        second_factor: row.get(USER_COLUMNS + 5)?,
+        held: HeldRole::all_from_text(held.as_deref()),
     })
-    .await
 }
 
 fn words(text: String) -> Vec<String> {

@@ -2,16 +2,12 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use gatepost_db::params;
-use gatepost_server::http::{HttpParts, Principal, finish};
+use gatepost_server::http::Principal;
 use gatepost_server::{api_keys, jobs};
 use gatepost_testkit::{Answer, Node, PASSWORD, Persona, TestApp, on_each_db};
-use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
-use http_body_util::BodyExt as _;
+use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 
 const KEYS: &str = "/api/v1/api-keys";
 const ME: &str = "/api/v1/users/me";
@@ -45,18 +41,9 @@ async fn assert_dead(node: &Node, key: &str) {
 
 /// What an operation that wants the permission `audit:read` answers to this key.
 async fn guarded(app: &TestApp, key: &str) -> (u16, String) {
-    let guarded = |caller: Principal| async move { caller.require("audit:read") };
-    let routes = Router::new().route("/", get(guarded)).with_state(app.app.clone());
-    let routes = finish(routes, HttpParts::new(app.app.clock.clone(), app.app.random.clone()));
-    let request = http::Request::get("/").header(HOST, "localhost").header("x-api-key", key);
-    let answer = routes.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
-    let challenge =
-        answer.headers().get(WWW_AUTHENTICATE).map_or("", |value| value.to_str().unwrap()).to_owned();
-    let (status, body) = (answer.status().as_u16(), answer.into_body().collect().await.unwrap().to_bytes());
-    let code = serde_json::from_slice::<Value>(&body).unwrap_or_default()["code"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let answer = app.get("/api/v1/admin/audit-log").api_key(key).send().await;
+    let (status, challenge) = (answer.status, answer.header("www-authenticate").to_owned());
+    let code = answer.json()["code"].as_str().unwrap_or_default().to_owned();
     (status, if challenge.is_empty() { code } else { challenge })
 }
 

@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 use super::record::{AttemptId, AttemptKind};
 use super::{network, sql};
 use crate::app::App;
-use crate::http::{Caller, Page, Paging, Principal, storage_problem};
+use crate::audit::AuditRead;
+use crate::http::{Caller, Page, Paging, Require, storage_problem};
 use crate::ids::UserId;
 
 /// Attempts that were alike, within one hour.
@@ -167,14 +168,13 @@ fn believed<T: FromStr>(
         (status = 403, body = Problem, description = "`forbidden`, `insufficient_scope`"),
         (status = 422, body = Problem, description = "`validation_failed`"),
     ),
-    security(("bearer" = []), ("password" = []), ("api_key" = [])),
+    security(("bearer" = ["audit:read"]), ("password" = []), ("api_key" = ["audit:read"])),
 )]
 pub(super) async fn of_all(
     State(app): State<App>,
-    principal: Principal,
+    _caller: Require<AuditRead>,
     Query(wanted): Query<WantedOfAll>,
 ) -> ApiResult<Json<Page<AttemptBody>>> {
-    principal.require("audit:read")?;
     let mut check = Check::new();
     let filter = wanted.filter(&mut check);
     let paging = Paging::check(&mut check, wanted.limit, wanted.cursor.as_deref());

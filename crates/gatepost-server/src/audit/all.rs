@@ -7,10 +7,10 @@ use gatepost_kernel::Timestamp;
 use gatepost_problem::{ApiResult, Check, Json, Problem, Query};
 use serde::Deserialize;
 
-use super::Filter;
 use super::entry::{EntryBody, is_action, list};
+use super::{AuditRead, Filter};
 use crate::app::App;
-use crate::http::{Page, Paging, Principal, storage_problem};
+use crate::http::{Page, Paging, Require, storage_problem};
 use crate::ids::UserId;
 
 #[derive(Deserialize)]
@@ -96,14 +96,13 @@ fn parsed<T: std::str::FromStr>(
         (status = 403, body = Problem, description = "`forbidden`, `insufficient_scope`"),
         (status = 422, body = Problem, description = "`validation_failed`"),
     ),
-    security(("bearer" = []), ("password" = []), ("api_key" = [])),
+    security(("bearer" = ["audit:read"]), ("password" = []), ("api_key" = ["audit:read"])),
 )]
 pub(super) async fn get(
     State(app): State<App>,
-    principal: Principal,
+    _caller: Require<AuditRead>,
     Query(wanted): Query<Wanted>,
 ) -> ApiResult<Json<Page<EntryBody>>> {
-    principal.require("audit:read")?;
     let mut check = Check::new();
     let filter = wanted.filter(&mut check);
     let paging = Paging::check(&mut check, wanted.limit, wanted.cursor.as_deref());

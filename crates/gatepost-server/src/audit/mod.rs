@@ -38,6 +38,10 @@ pub use seal::seal;
 pub use sql::STATEMENTS;
 pub use verify::{Fault, Finding, Report, unsealed, verify};
 
+crate::permissions! {
+    AuditRead = "audit:read", "Read the audit log and the login attempts of everybody.";
+}
+
 /// The operations of this feature: there is none that could change a row.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(mine::get)).routes(routes!(all::get))
@@ -144,6 +148,44 @@ pub enum Event {
         user: UserId,
         /// Which.
         role: String,
+    },
+    /// A role was taken.
+    RoleRevoked {
+        /// From whom.
+        user: UserId,
+        /// Which.
+        role: String,
+    },
+    /// A role was made.
+    RoleCreated {
+        /// Its name.
+        role: String,
+        /// What it allows.
+        permissions: Vec<String>,
+    },
+    /// What a role allows, or what it is described as, was changed.
+    RoleChanged {
+        /// Its name.
+        role: String,
+        /// Permissions that it has now.
+        given: Vec<String>,
+        /// Permissions that it has no more.
+        taken: Vec<String>,
+    },
+    /// A role was deleted.
+    RoleDeleted {
+        /// Its name.
+        role: String,
+    },
+    /// A permission of the operator's own was made.
+    PermissionCreated {
+        /// Its name.
+        permission: String,
+    },
+    /// A permission of the operator's own was deleted; every role lost it.
+    PermissionDeleted {
+        /// Its name.
+        permission: String,
     },
     /// A password was changed or set.
     PasswordChanged {
@@ -351,6 +393,20 @@ impl Event {
             Self::UserDisabled { user } => ("user_disabled", Some(*user), json!({})),
             Self::UserEnabled { user } => ("user_enabled", Some(*user), json!({})),
             Self::RoleGranted { user, role } => ("role_granted", Some(*user), json!({ "role": role })),
+            Self::RoleRevoked { user, role } => ("role_revoked", Some(*user), json!({ "role": role })),
+            Self::RoleCreated { role, permissions } => {
+                ("role_created", None, json!({ "role": role, "permissions": permissions }))
+            }
+            Self::RoleChanged { role, given, taken } => {
+                ("role_changed", None, json!({ "role": role, "given": given, "taken": taken }))
+            }
+            Self::RoleDeleted { role } => ("role_deleted", None, json!({ "role": role })),
+            Self::PermissionCreated { permission } => {
+                ("permission_created", None, json!({ "permission": permission }))
+            }
+            Self::PermissionDeleted { permission } => {
+                ("permission_deleted", None, json!({ "permission": permission }))
+            }
             Self::PasswordChanged { user } => ("password_changed", Some(*user), json!({})),
             Self::SignedIn { user, session, method, second } => (
                 "signed_in",

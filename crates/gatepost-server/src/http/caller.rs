@@ -26,6 +26,13 @@ pub struct Rights {
     pub permissions: Vec<String>,
 }
 
+impl Rights {
+    /// Whether this permission is among them.
+    pub fn may(&self, permission: &str) -> bool {
+        self.permissions.iter().any(|held| held == permission)
+    }
+}
+
 /// The signed-in user behind a request. A handler that takes one answers 401 to everybody else, and 403 to the API keys of
 /// users: see [`Principal`](super::Principal) for operations that those may call, too.
 ///

@@ -61,10 +61,17 @@ impl<K> Paging<K> {
     }
 }
 
+impl<T> Page<T> {
+    /// All there is, where that is always little.
+    pub const fn whole(data: Vec<T>) -> Self {
+        Self { data, next_cursor: None }
+    }
+}
+
 /// One page of a list.
 #[derive(Serialize, ToSchema)]
 pub struct Page<T> {
-    /// The entries, newest first.
+    /// The entries, newest first unless the operation says otherwise.
     data: Vec<T>,
     /// Send it as `cursor` for the next page; `null` on the last one.
     next_cursor: Option<String>,

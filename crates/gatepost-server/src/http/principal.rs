@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use gatepost_db::{DbError, ReadTx};
 use gatepost_kernel::Timestamp;
-use gatepost_problem::{Problem, ProblemType};
+use gatepost_problem::Problem;
 use http::request::Parts;
 
 use super::caller::{Caller, Rights, api_key_of};
@@ -51,24 +51,6 @@ impl Principal {
         match self {
             Self::Session(caller) => caller.confirm(tx),
             Self::ApiKey(key) => api_keys::still_lives(tx, key.id, now),
-        }
-    }
-
-    /// Whether the request may do this, `resource:action`.
-    ///
-    /// # Errors
-    /// 403 `insufficient_scope` for a key that was not given the permission; 403 `forbidden` for an account that does not
-    /// have it.
-    pub fn require(&self, permission: &str) -> Result<(), Problem> {
-        if let Self::ApiKey(key) = self
-            && !key.scopes.iter().any(|scope| scope == permission)
-        {
-            return Err(Problem::insufficient_scope(permission));
-        }
-        if self.rights().permissions.iter().any(|held| held == permission) {
-            Ok(())
-        } else {
-            Err(Problem::new(ProblemType::Forbidden))
         }
     }
 }

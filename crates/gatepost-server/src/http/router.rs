@@ -142,11 +142,8 @@ impl Modify for ApiKeysAreRefused {
     fn modify(&self, document: &mut OpenApi) {
         const REFUSED: &str = "`insufficient_scope`: an API key does not reach this operation";
         for operation in operations(document) {
-            let takes = |scheme: &str| {
-                let ways = operation.security.iter().flatten();
-                // The type shows its content only as JSON.
-                ways.filter_map(|way| serde_json::to_value(way).ok()).any(|way| way.get(scheme).is_some())
-            };
+            let takes =
+                |scheme: &str| operation.security.iter().flatten().any(|way| demands(way, scheme).is_some());
             if !takes("bearer") || takes("api_key") {
                 continue;
             }
@@ -162,21 +159,29 @@ struct CookiesOpenThem;
 impl Modify for CookiesOpenThem {
     fn modify(&self, document: &mut OpenApi) {
         const REFUSED: &str = "`csrf_rejected`: another site had the session cookie sent along";
-        let requirement = |scheme| SecurityRequirement::new(scheme, std::iter::empty::<String>());
-        let (bearer, cookie) = (requirement("bearer"), requirement("cookie"));
         for item in document.paths.paths.values_mut() {
             let changing = [&mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
             let all = changing.into_iter().flatten().map(|operation| (operation, true));
             for (operation, changes) in all.chain(item.get.as_mut().map(|operation| (operation, false))) {
                 let Some(ways) = &mut operation.security else { continue };
-                let Some(at) = ways.iter().position(|way| *way == bearer) else { continue };
-                ways.insert(at + 1, cookie.clone());
+                let wanted =
+                    ways.iter().enumerate().find_map(|(at, way)| Some((at, demands(way, "bearer")?)));
+                let Some((at, permissions)) = wanted else { continue };
+                ways.insert(at + 1, SecurityRequirement::new("cookie", permissions));
                 if changes {
                     forbid(operation, REFUSED);
                 }
             }
         }
     }
+}
+
+/// The permissions that a way in demands, if it is by this scheme.
+fn demands(way: &SecurityRequirement, scheme: &str) -> Option<Vec<String>> {
+    // The type shows its content only as JSON.
+    let way = serde_json::to_value(way).ok()?;
+    let permissions = way.get(scheme)?.as_array()?;
+    Some(permissions.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
 }
 
 /// Adds to what an operation says of 403, unless it names the code itself.

@@ -21,7 +21,7 @@ use quick_cache::sync::Cache;
 
 use super::sql;
 use super::wanted::Wanted;
-use crate::access::SecondFactorRoles;
+use crate::access::{AccessRules, HeldRole};
 use crate::accounts::User;
 use crate::http::{Rights, storage_problem};
 use crate::ids::{SessionId, UserId};
@@ -90,17 +90,37 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn is_alive(&self) -> bool {
-        self.user.is_usable() && self.user.auth_epoch == self.session.epoch
-    }
-
-    /// The same, with the rights that count in this session.
-    fn narrowed(mut self, roles: &SecondFactorRoles) -> Self {
+    /// What a row says, with the rights that count in this session; `None` when session or account has ended.
+    fn of(row: IdentityRow, rules: &AccessRules) -> Option<Self> {
+        let IdentityRow { user, held, session, last_seen } = row;
+        if !user.is_usable() || user.auth_epoch != session.epoch {
+            return None;
+        }
         // A factor that was removed since is none.
-        let shown = self.user.two_factor_enabled && self.session.second_factor_at.is_some();
-        self.rights = roles.counting(self.rights, shown);
-        self
+        let shown = user.two_factor_enabled && session.second_factor_at.is_some();
+        Some(Self { user, rights: rules.rights(held, shown), session, last_seen })
     }
+}
+
+/// What the database says of a session that has not been ended.
+pub(super) struct IdentityRow {
+    pub(super) user: User,
+    pub(super) held: Vec<HeldRole>,
+    pub(super) session: SessionState,
+    pub(super) last_seen: LastSeen,
+}
+
+/// What a session may do now, past every cache; `None` when it has ended.
+///
+/// # Errors
+/// What the database says.
+pub fn rights_now(
+    tx: &mut ReadTx<'_>,
+    session: SessionId,
+    rules: &AccessRules,
+) -> Result<Option<Rights>, DbError> {
+    let row = sql::identity_in(tx, session)?;
+    Ok(row.and_then(|row| Identity::of(row, rules)).map(|identity| identity.rights))
 }
 
 /// Whether a session has not ended, and neither has its account's epoch: the database's word, past every cache.
@@ -173,20 +193,19 @@ struct Inner {
     tokens: Cache<[u8; 32], Verified>,
     sessions: Option<Cache<SessionId, Entry>>,
     stamps: Box<[AtomicU64]>,
-    second_factor_roles: SecondFactorRoles,
+    rules: AccessRules,
 }
 
 impl Identities {
-    /// A door with empty caches. Without `cached`, every request reads the database. The roles are those that count only
-    /// in sessions that showed a second factor.
-    pub fn new(db: Db, keys: KeyRing, cached: bool, second_factor_roles: SecondFactorRoles) -> Self {
+    /// A door with empty caches. Without `cached`, every request reads the database. The rules turn roles into rights.
+    pub fn new(db: Db, keys: KeyRing, cached: bool, rules: AccessRules) -> Self {
         Self(Arc::new(Inner {
             db,
             keys,
             tokens: Cache::new(TOKENS),
             sessions: cached.then(|| Cache::new(IDENTITIES)),
             stamps: (0..STAMPS).map(|_| AtomicU64::new(0)).collect(),
-            second_factor_roles,
+            rules,
         }))
     }
 
@@ -217,8 +236,8 @@ impl Identities {
     /// # Errors
     /// What the database says.
     pub(super) async fn of_cookie(&self, cookie: &TokenHash) -> Result<Option<Identity>, DbError> {
-        let found = sql::identity_by_cookie(&self.0.db, cookie).await?.filter(Identity::is_alive);
-        Ok(found.map(|identity| identity.narrowed(&self.0.second_factor_roles)))
+        let found = sql::identity_by_cookie(&self.0.db, cookie).await?;
+        Ok(found.and_then(|row| Identity::of(row, &self.0.rules)))
     }
 
     /// The living identity of a session, from the cache or the database.
@@ -239,8 +258,8 @@ impl Identities {
             return Ok(Some(entry.identity));
         }
         let loaded = Instant::now();
-        let found = sql::identity(&self.0.db, session).await?.filter(Identity::is_alive);
-        let found = found.map(|identity| Arc::new(identity.narrowed(&self.0.second_factor_roles)));
+        let found = sql::identity(&self.0.db, session).await?;
+        let found = found.and_then(|row| Identity::of(row, &self.0.rules)).map(Arc::new);
         if let (Some(cache), Some(identity)) = (&self.0.sessions, &found)
             && identity.user.id == user
         {
@@ -255,6 +274,16 @@ impl Identities {
         let this = self.clone();
         tx.after_commit(move || {
             this.stamp(user).fetch_add(1, Ordering::AcqRel);
+        });
+    }
+
+    /// Makes this node forget everybody once the transaction is durable. To be called by whoever changes what a role allows.
+    pub fn forget_all_after_commit(&self, tx: &mut WriteTx<'_>) {
+        let this = self.clone();
+        tx.after_commit(move || {
+            for stamp in &this.0.stamps {
+                stamp.fetch_add(1, Ordering::AcqRel);
+            }
         });
     }
 

@@ -12,7 +12,7 @@ use super::model::{Assurance, Policy, RefreshToken, Shown};
 use super::places::Places;
 use super::sql;
 use super::wanted::Wanted;
-use crate::access::{self, SecondFactorRoles};
+use crate::access::{self, AccessRules};
 use crate::audit::{self, Act, Event};
 use crate::http::Rights;
 use crate::ids::{SessionId, UserId};
@@ -118,7 +118,7 @@ pub struct Settings {
     /// What every sign-in must meet.
     pub policy: Policy,
     /// The roles that count only where a second factor was shown.
-    pub second_factor_roles: SecondFactorRoles,
+    pub access: AccessRules,
 }
 
 /// How long a session lives.
@@ -269,8 +269,8 @@ enum TokenKind {}
 /// What the database says.
 pub fn open(tx: &mut WriteTx<'_>, mint: &Mint, act: &Act, sign_in: &SignIn<'_>) -> Result<Grant, DbError> {
     let SignIn { assurance, client_id, drawn } = sign_in;
-    let rights = access::rights_of(tx, assurance.user)?;
-    let rights = mint.settings.second_factor_roles.counting(rights, assurance.second.is_some());
+    let held = access::roles_of(tx, assurance.user)?;
+    let rights = mint.settings.access.rights(held, assurance.second.is_some());
     let kind = drawn.device.wanted;
     let lifetimes = mint.lifetimes(act.at, kind);
     let location = mint.place_of(act);

@@ -53,7 +53,7 @@ pub use agent::Agent;
 pub use browser::{Renewal, named_by_cookie, of_cookie, renew_cookie};
 pub use cookie::{CookieKey, SessionCookie};
 pub use end::{end, end_by_refresh_token, purge};
-pub use identities::{Identities, Identity, still_lives};
+pub use identities::{Identities, Identity, MAX_AGE, rights_now, still_lives};
 pub use last_seen::note_use;
 pub use mint::{Device, Drawn, Grant, Mint, MintError, SessionLimits, Settings, SignIn, Tokens, open};
 pub use model::{Assurance, Evidence, NotAssured, Policy, Proof, RefreshToken, SecondFactor, Shown};

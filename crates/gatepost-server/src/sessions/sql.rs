@@ -5,11 +5,11 @@ use std::time::Duration;
 use gatepost_db::{Db, DbError, ReadTx, Row, WriteTx, params, statements};
 use gatepost_kernel::{Timestamp, TokenHash};
 
-use super::identities::{Identity, LastSeen, SessionState};
+use super::identities::{IdentityRow, LastSeen, SessionState};
 use super::mint::{Drawn, Key, Lifetimes};
 use super::model::{Assurance, Family, RefreshToken};
 use super::wanted::Wanted;
-use crate::access;
+use crate::access::{HeldRole, held_roles};
 use crate::accounts::{USER_COLUMNS, user_columns, user_from_row};
 use crate::audit::Act;
 use crate::ids::{SessionId, UserId};
@@ -27,10 +27,9 @@ macro_rules! identity {
             "SELECT ",
             user_columns!("u."),
             ", s.id, s.auth_epoch, s.client_id, s.proven_at, s.second_factor_at, s.kind, s.absolute_until, \
-             s.last_seen_at, (SELECT ",
-            $concatenated,
-            "(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) \
-             FROM sessions s JOIN users u ON u.id = s.user_id WHERE ",
+             s.last_seen_at, ",
+            held_roles!($concatenated, "u.id"),
+            " FROM sessions s JOIN users u ON u.id = s.user_id WHERE ",
             $which,
             " AND s.ended_at IS NULL"
         )
@@ -330,11 +329,15 @@ pub(super) fn end_sessions(
     tx.execute(&END_SESSIONS, &params![user, keep, reason, now])
 }
 
-pub(super) async fn identity(db: &Db, session: SessionId) -> Result<Option<Identity>, DbError> {
+pub(super) async fn identity(db: &Db, session: SessionId) -> Result<Option<IdentityRow>, DbError> {
     db.read_one(&IDENTITY, &params![session], identity_from_row).await
 }
 
-pub(super) async fn identity_by_cookie(db: &Db, cookie: &TokenHash) -> Result<Option<Identity>, DbError> {
+pub(super) fn identity_in(tx: &mut ReadTx<'_>, session: SessionId) -> Result<Option<IdentityRow>, DbError> {
+    tx.query_opt(&IDENTITY, &params![session], identity_from_row)
+}
+
+pub(super) async fn identity_by_cookie(db: &Db, cookie: &TokenHash) -> Result<Option<IdentityRow>, DbError> {
     db.read_one(&IDENTITY_BY_COOKIE, &params![cookie], identity_from_row).await
 }
 
@@ -378,7 +381,7 @@ pub(super) fn still_lives(tx: &mut ReadTx<'_>, session: SessionId) -> Result<boo
     tx.query_one(&STILL_LIVES, &params![session], |row| row.get(0))
 }
 
-fn identity_from_row(row: &Row<'_>) -> Result<Identity, DbError> {
+fn identity_from_row(row: &Row<'_>) -> Result<IdentityRow, DbError> {
     let user = user_from_row(row)?;
     let session = SessionState {
         id: row.get(USER_COLUMNS)?,
@@ -390,9 +393,8 @@ fn identity_from_row(row: &Row<'_>) -> Result<Identity, DbError> {
         absolute_until: row.get(USER_COLUMNS + 6)?,
     };
     let last_seen = LastSeen::at(row.get(USER_COLUMNS + 7)?);
-    let roles: Option<String> = row.get(USER_COLUMNS + 8)?;
-    let roles = roles.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
-    Ok(Identity { user, rights: access::rights(roles), session, last_seen })
+    let held: Option<String> = row.get(USER_COLUMNS + 8)?;
+    Ok(IdentityRow { user, held: HeldRole::all_from_text(held.as_deref()), session, last_seen })
 }
 
 /// The kind of a session. Rows of a newer program may hold one that this one does not know.

@@ -94,6 +94,13 @@ impl Operation<'_> {
         ways.is_some_and(|ways| ways.iter().any(|way| way.get("api_key").is_some()))
     }
 
+    /// The permissions that it says it wants.
+    pub(crate) fn permissions(&self) -> Vec<&str> {
+        let ways = self.node.get("security").and_then(Value::as_array).into_iter().flatten();
+        let bearer = ways.filter_map(|way| way.get("bearer")?.as_array()).flatten();
+        bearer.map(|name| name.as_str().unwrap()).collect()
+    }
+
     /// The statuses that it says it answers.
     pub(crate) fn statuses(&self) -> BTreeMap<u16, &Value> {
         let responses = self.node["responses"].as_object().unwrap();

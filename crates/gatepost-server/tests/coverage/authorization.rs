@@ -8,6 +8,7 @@ use gatepost_testkit::{Answer, Authenticator, Engine, PASSWORD, Persona, Setup, 
 use serde_json::{Value, json};
 
 use crate::api::{Api, Operation};
+use crate::named;
 
 /// Who calls, in the order of the columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,17 @@ const COLUMNS: [Who; 8] = [Anonymous, User, Other, Admin, Disabled, Ended, Refre
 #[rustfmt::skip]
 const MATRIX: &[(&str, [u16; 8])] = &[
     //                            anon user other admin dis. ended refresh key
+    ("access_explain",           [401, 403, 403, 200, 401, 401, 401, 403]),
     ("admin_audit_log",          [401, 403, 403, 200, 401, 401, 401, 403]),
+    ("admin_permissions_create", [401, 403, 403, 201, 401, 401, 401, 403]),
+    ("admin_permissions_delete", [401, 403, 403, 204, 401, 401, 401, 403]),
+    ("admin_permissions_list",   [401, 403, 403, 200, 401, 401, 401, 403]),
+    ("admin_roles_create",       [401, 403, 403, 201, 401, 401, 401, 403]),
+    ("admin_roles_delete",       [401, 403, 403, 204, 401, 401, 401, 403]),
+    ("admin_roles_get",          [401, 403, 403, 200, 401, 401, 401, 403]),
+    ("admin_roles_list",         [401, 403, 403, 200, 401, 401, 401, 403]),
+    ("admin_roles_update",       [401, 403, 403, 200, 401, 401, 401, 403]),
+    ("admin_users_assign_roles", [401, 403, 403, 200, 401, 401, 401, 403]),
     ("api_keys_create",          [401, 201, 201, 201, 401, 401, 401, 403]),
     ("api_keys_list",            [401, 200, 200, 200, 401, 401, 401, 403]),
     ("api_keys_revoke",          [401, 204, 404, 404, 401, 401, 401, 403]),
@@ -169,7 +180,7 @@ impl Cell<'_> {
             "sessions_revoke" => owner.claims()["sid"].as_str().unwrap().to_owned(),
             _ => owner.id.clone(),
         };
-        let path = operation.path.replace("{id}", &id);
+        let path = named::path_of(app, operation.id, &operation.path.replace("{id}", &id)).await;
         let key = if self.who == ApiKey { Some(app.api_key(&owner, &[]).await) } else { None };
         // What the operation needs to have happened before.
         let body = match operation.id {

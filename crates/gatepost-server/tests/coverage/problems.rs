@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::get;
 use gatepost_db::{DbError, Statement, params};
 use gatepost_problem::{OAuthCode, ProblemType};
-use gatepost_server::http::{HttpParts, Principal, finish, storage_problem};
+use gatepost_server::http::{HttpParts, finish, storage_problem};
 use gatepost_testkit::{Answer, PASSWORD, Setup, TestApp, on_each_db};
 use http::header::{AUTHORIZATION, HOST, IF_MATCH};
 use http_body_util::BodyExt as _;
@@ -79,11 +79,7 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
             let one_more = json!({ "name": "one more", "scopes": [] });
             app.post("/api/v1/api-keys").bearer(token).json(&one_more).send().await
         }
-        ProblemType::Forbidden => {
-            let guarded = |caller: Principal| async move { caller.require("audit:read") };
-            let routes = Router::new().route("/", get(guarded)).with_state(app.app.clone());
-            on_its_own(app, routes, &format!("Bearer {token}")).await
-        }
+        ProblemType::Forbidden => app.get("/api/v1/admin/audit-log").bearer(token).send().await,
         ProblemType::InvalidCurrentPassword => {
             let body = json!({ "current_password": "another password", "new_password": "seven boats in the harbour" });
             app.put("/api/v1/users/me/password").bearer(token).json(&body).send().await

@@ -106,6 +106,7 @@ async fn delivers() {
         clock: Clock::from_fn(move || now),
         random: Random::system(),
         master: master_key(),
+        extension: gatepost_server::Extension::new(),
     })
     .await;
     let app = app.unwrap_or_else(|error| panic!("{error}"));

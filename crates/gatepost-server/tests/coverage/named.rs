@@ -1,0 +1,34 @@
+//! Things that operations name in their path by something else than an id.
+
+use gatepost_testkit::TestApp;
+
+/// The path of an operation whose `{name}` is that of a thing that is there.
+pub(crate) async fn path_of(app: &TestApp, operation: &str, path: &str) -> String {
+    let name = match operation {
+        "admin_permissions_delete" => {
+            permission(app).await;
+            "spare:use"
+        }
+        "admin_roles_delete" => {
+            role(app).await;
+            "spare"
+        }
+        _ => "user",
+    };
+    let path = path.replace("{name}", name);
+    if operation == "access_explain" { format!("{path}?permission=users:read") } else { path }
+}
+
+async fn role(app: &TestApp) {
+    let insert = "INSERT INTO roles (name, description, version, created_at, updated_at) VALUES ('spare', '', 1, 1, 1) \
+        ON CONFLICT DO NOTHING";
+    app.execute(insert, &[]).await;
+}
+
+async fn permission(app: &TestApp) {
+    let insert = "INSERT INTO permissions (name, description, created_at) VALUES ('spare:use', '', 1) ON CONFLICT DO NOTHING";
+    app.execute(insert, &[]).await;
+    let insert = "INSERT INTO role_permissions (role, permission, granted_at) VALUES ('admin', 'spare:use', 1) \
+        ON CONFLICT DO NOTHING";
+    app.execute(insert, &[]).await;
+}
