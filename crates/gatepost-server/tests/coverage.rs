@@ -21,6 +21,8 @@ mod limits;
 mod named;
 #[path = "coverage/pages.rs"]
 mod pages;
+#[path = "coverage/permissions.rs"]
+mod permissions;
 #[path = "coverage/problems.rs"]
 mod problems;
 #[path = "coverage/routes.rs"]
