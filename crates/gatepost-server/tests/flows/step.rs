@@ -13,7 +13,7 @@ pub(crate) type Pick = usize;
 /// How a secret is chosen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Choice {
-    /// The one that fits, if there is one.
+    /// The one that fits; if there is none any more, the one that did.
     Right,
     /// Any that was ever seen: spent, replaced or somebody else's.
     Any(Pick),
@@ -111,8 +111,41 @@ pub(crate) struct Step {
 pub(crate) fn walks() -> impl Strategy<Value = ([Beginning; 3], Vec<Step>)> {
     let account =
         (any::<bool>(), any::<bool>()).prop_map(|(verified, factor)| Beginning { verified, factor });
-    let step = (0_usize..4, action()).prop_map(|(by, action)| Step { by, action });
-    (prop::array::uniform3(account), prop::collection::vec(step, 20..120))
+    let one = step().prop_map(|step| vec![step]).boxed();
+    let scenes = prop::collection::vec(prop_oneof![5 => one, 2 => interrupted()], 15..80);
+    (prop::array::uniform3(account), scenes.prop_map(|scenes| scenes.concat()))
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    (client(), action()).prop_map(|(by, action)| Step { by, action })
+}
+
+fn client() -> impl Strategy<Value = Pick> {
+    0_usize..4
+}
+
+/// A flow of two steps as it should be, but something else may happen in between.
+fn interrupted() -> impl Strategy<Value = Vec<Step>> {
+    let code = prop_oneof![Just(Code::Totp(Choice::Right, 0)), Just(Code::Recovery(Choice::Right))];
+    let sign_in = (door(), pick(), code).prop_map(|(door, who, code)| {
+        let totp = matches!(code, Code::Totp(..));
+        (Action::Login(door, who, Choice::Right), Action::SecondStep { challenge: Choice::Right, totp, code })
+    });
+    let reset = (pick(), new())
+        .prop_map(|(who, new)| (Action::Forgot(who), Action::Present(Purpose::Reset, Choice::Right, new)));
+    let change = (caller(), pick(), any::<bool>()).prop_map(|(caller, address, undo)| {
+        let purpose = if undo { Purpose::Undo } else { Purpose::Confirm };
+        (Action::ChangeEmail(caller, address), Action::Present(purpose, Choice::Right, New::Fresh))
+    });
+    let factor = caller().prop_map(|caller| {
+        (Action::Enrol(caller), Action::ConfirmFactor(caller, Code::Totp(Choice::Right, 0)))
+    });
+    let flow = prop_oneof![4 => sign_in, 2 => reset, 2 => change, 1 => factor].boxed();
+    (client(), flow, prop::collection::vec(step(), 0..3)).prop_map(|(by, (first, last), mut between)| {
+        between.insert(0, Step { by, action: first });
+        between.push(Step { by, action: last });
+        between
+    })
 }
 
 fn pick() -> impl Strategy<Value = Pick> + Clone {

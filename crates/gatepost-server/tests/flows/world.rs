@@ -298,7 +298,10 @@ impl<'a> World<'a> {
         let challenges = &self.model.challenges;
         match choice {
             Choice::Right if PROGRAMS[by] => {
-                challenges.iter().rposition(|it| it.browser.is_none() && !it.over)
+                let of_programs = |open: bool| {
+                    challenges.iter().rposition(|it| it.browser.is_none() && (!open || !it.over))
+                };
+                of_programs(true).or_else(|| of_programs(false))
             }
             Choice::Right => self.model.clients[by].challenge,
             Choice::Any(pick) => nth(challenges, pick),
@@ -312,7 +315,10 @@ impl<'a> World<'a> {
         let now = self.now();
         let works = |link: &&Link| link.purpose == purpose && link.works(now) && link.token.is_some();
         let found = match choice {
-            Choice::Right => links.iter().rev().find(works),
+            Choice::Right => {
+                let did = |link: &&Link| link.purpose == purpose && link.token.is_some();
+                links.iter().rev().find(works).or_else(|| links.iter().rev().find(did))
+            }
             Choice::Any(pick) => nth(links, pick).map(|at| &links[at]),
             Choice::Empty => return (None, String::new()),
         };
