@@ -2,7 +2,8 @@
 
 use gatepost_kernel::Timestamp;
 
-use crate::model::{Account, Kind, Link, Model, Purpose, Verdict};
+use crate::model::{Model, Verdict};
+use crate::things::{Account, Kind, Link, Purpose};
 
 impl Model {
     /// The newest link of a purpose is the only one; of those that take an address back, the newest for each address.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::model::{DAY, Kind, MINUTE, Purpose};
+use crate::things::{DAY, Kind, MINUTE, Purpose};
 
 /// A place among things of one sort, counted back from the newest.
 pub(crate) type Pick = usize;

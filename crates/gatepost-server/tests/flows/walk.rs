@@ -30,6 +30,7 @@ async fn walk(app: &TestApp, (beginnings, steps): &([Beginning; 3], Vec<Step>)) 
     (world.tally, world.requests)
 }
 
+#[expect(clippy::print_stdout, reason = "whoever walks far wants to know how far")]
 fn walks(app: &TestApp, share: u32) {
     let chosen = Config::default();
     let rng_seed = if chosen.rng_seed == RngSeed::Random { RngSeed::Fixed(SEED) } else { chosen.rng_seed };
