@@ -15,6 +15,8 @@ mod csrf;
 mod document;
 #[path = "coverage/examples.rs"]
 mod examples;
+#[path = "coverage/guides.rs"]
+mod guides;
 #[path = "coverage/limits.rs"]
 mod limits;
 #[path = "coverage/named.rs"]
