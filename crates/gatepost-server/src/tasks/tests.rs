@@ -64,10 +64,10 @@ async fn an_admin(app: &TestApp) -> Persona {
     admin
 }
 
-/// Who did what to whose task, in the order in which it happened.
+/// Who did what to whose task.
 async fn actions(app: &TestApp, admin: &Persona) -> Vec<(String, Value, Value)> {
     let log = get(app, "/api/v1/admin/audit-log?limit=100", admin).await.json();
-    let mut entries: Vec<_> = log["data"]
+    log["data"]
         .as_array()
         .unwrap()
         .iter()
@@ -79,9 +79,7 @@ async fn actions(app: &TestApp, admin: &Persona) -> Vec<(String, Value, Value)> 
                 entry["user_id"].clone(),
             )
         })
-        .collect();
-    entries.reverse();
-    entries
+        .collect()
 }
 
 /// A query with what has no place in one percent-encoded.
