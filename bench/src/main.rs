@@ -17,6 +17,7 @@ mod people;
 mod process;
 mod report;
 mod subject;
+mod town;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -90,6 +91,7 @@ enum Operation {
     Memory,
     Mail,
     Botnet,
+    Town,
 }
 
 /// How long to look.
@@ -109,6 +111,9 @@ struct Plan {
     mails: usize,
     /// How often the server is killed.
     kills: usize,
+    /// How many accounts the small house has, and how many the large one.
+    few: usize,
+    many: usize,
     /// How often a botnet comes in a day without having been told to.
     knocks: u32,
 }
@@ -121,6 +126,8 @@ const THOROUGH: Plan = Plan {
     starts: 15,
     mails: 2_000,
     kills: 50,
+    few: 1_000,
+    many: 1_000_000,
     knocks: 20_000,
 };
 
@@ -132,6 +139,8 @@ const QUICK: Plan = Plan {
     starts: 5,
     mails: 500,
     kills: 10,
+    few: 1_000,
+    many: 50_000,
     knocks: 10_000,
 };
 

@@ -10,7 +10,7 @@ use crate::people::{
 use crate::process::Process;
 use crate::report::{Aim, Pair, Report, Row};
 use crate::subject::Subject;
-use crate::{CONNECTIONS, Operation, Plan, Result, botnet, limits, mail};
+use crate::{CONNECTIONS, Operation, Plan, Result, botnet, limits, mail, town};
 
 /// Those that want users who have moved in.
 const INHABITED: [Operation; 7] = [
@@ -36,6 +36,9 @@ pub(crate) async fn measure(
     }
     if is_wanted(Operation::Mail) {
         mail::measure(subject, plan, report).await?;
+    }
+    if is_wanted(Operation::Town) {
+        town::measure(subject, plan, report).await?;
     }
     if is_wanted(Operation::Botnet) {
         botnet::measure(subject, plan, report).await?;
@@ -108,23 +111,25 @@ enum Cache {
     Off,
 }
 
-struct Bench<'a> {
-    subject: &'a Subject,
-    plan: &'a Plan,
+/// What every measurement needs.
+pub(crate) struct Bench<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) plan: &'a Plan,
 }
 
 impl Bench<'_> {
-    fn row(&self, operation: &'static str, connections: usize) -> Row {
+    /// A line for an operation.
+    pub(crate) fn row(&self, operation: &'static str, connections: usize) -> Row {
         let engine = self.subject.engine();
         Row { engine, operation, connections, figures: Vec::new(), aims: Vec::new() }
     }
 
     /// Rounds of the subject and its limit, in turns.
-    async fn pair<S: Script>(
+    pub(crate) async fn pair<S: Script>(
         &self,
         server: &Process,
         scripts: &mut Vec<S>,
-        mut limit: impl AsyncFnMut() -> Result<crate::load::Sample>,
+        mut limit: impl AsyncFnMut() -> Result<Sample>,
     ) -> Result<(Pair, f64)> {
         let mut pair = Pair::default();
         server.forget_peak();

@@ -60,12 +60,17 @@ pub(crate) struct Login {
 }
 
 pub(crate) fn logins(count: usize) -> Vec<Login> {
-    let login = |number| {
-        let body = format!(r#"{{"identifier":"{}","password":"{PASSWORD}"}}"#, address_of(number));
+    logins_as(&(0..count).map(address_of).collect::<Vec<_>>())
+}
+
+/// The same of these addresses.
+pub(crate) fn logins_as(addresses: &[impl AsRef<str>]) -> Vec<Login> {
+    let login = |address: &str| {
+        let body = format!(r#"{{"identifier":"{address}","password":"{PASSWORD}"}}"#);
         let request = request("POST", "/api/v1/auth/login", "", &body);
         Login { request, access_token: String::new(), refresh_token: String::new() }
     };
-    (0..count).map(login).collect()
+    addresses.iter().map(|address| login(address.as_ref())).collect()
 }
 
 impl Script for Login {
@@ -179,7 +184,7 @@ impl Script for Refresh {
 }
 
 /// The value of a field whose text needs no unescaping, without parsing what is around it.
-fn text_field(body: &[u8], name: &str) -> Option<String> {
+pub(crate) fn text_field(body: &[u8], name: &str) -> Option<String> {
     let key = format!("\"{name}\":\"");
     let rest = body.get(find(body, key.as_bytes())? + key.len()..)?;
     let text = rest.split(|byte| *byte == b'"').next()?;

@@ -24,8 +24,19 @@ pub(crate) struct Subject {
     pub(crate) postgres: Option<Postgres>,
 }
 
-/// The database of the server, that of the limit, and that of the botnet's victim.
-const DATABASES: [&str; 3] = ["bench_subject", "bench_limit", "bench_botnet"];
+/// The database of the server, that of the limit, that of the botnet's victim, and those of few and many accounts.
+const DATABASES: [&str; 5] = ["bench_subject", "bench_limit", "bench_botnet", "bench_few", "bench_many"];
+
+/// Where a server has its data.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// Where nearly everything is measured.
+    Usual,
+    /// Among few accounts.
+    Few,
+    /// Among many.
+    Many,
+}
 
 impl Subject {
     pub(crate) fn on_sqlite(server: &Path) -> Result<Self> {
@@ -53,12 +64,27 @@ impl Subject {
 
     /// What tells an application where its data are.
     pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
-        self.settings_of("data", DATABASES[0])
+        self.settings_at(Place::Usual)
     }
 
     /// The same for the house that a botnet attacks: its day is not today, and that belongs into no other database.
     pub(crate) fn botnet_settings(&self) -> Vec<(&'static str, String)> {
         self.settings_of("botnet", DATABASES[2])
+    }
+
+    fn settings_at(&self, place: Place) -> Vec<(&'static str, String)> {
+        match place {
+            Place::Usual => self.settings_of("data", DATABASES[0]),
+            Place::Few => self.settings_of("few", DATABASES[3]),
+            Place::Many => self.settings_of("many", DATABASES[4]),
+        }
+    }
+
+    /// The program with this command.
+    pub(crate) fn command_at(&self, place: Place, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.server);
+        command.args(arguments).current_dir(self.folder.path()).envs(self.settings_at(place));
+        command
     }
 
     fn settings_of(&self, folder: &str, database: &str) -> Vec<(&'static str, String)> {
@@ -72,17 +98,23 @@ impl Subject {
 
     /// Starts the server with its defaults, but for these settings. Also says how long it took to become ready.
     pub(crate) async fn start(&self, settings: &[(&str, &str)]) -> Result<(Process, Duration)> {
+        self.start_at(Place::Usual, settings).await
+    }
+
+    /// The same in this place.
+    pub(crate) async fn start_at(
+        &self,
+        place: Place,
+        settings: &[(&str, &str)],
+    ) -> Result<(Process, Duration)> {
         let address = free_address()?;
-        let mut command = Command::new(&self.server);
+        let mut command = self.command_at(place, &["serve"]);
         command
-            .arg("serve")
-            .current_dir(self.folder.path())
             .env("GATEPOST_LISTEN", address.to_string())
             .env("GATEPOST_HTTP_DRAIN_DELAY", "0s")
             // The load comes from one address, and what is measured is not how fast it is refused. The lock-out knows no
             // such exemption.
             .env("GATEPOST_LIMITS_EXEMPT", "127.0.0.0/8")
-            .envs(self.settings())
             .envs(settings.iter().copied());
         // It has things to say to a person, which matter here only when it does not start.
         let words = self.folder.path().join("words");

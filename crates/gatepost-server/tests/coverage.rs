@@ -27,6 +27,8 @@ mod pages;
 mod permissions;
 #[path = "coverage/problems.rs"]
 mod problems;
+#[path = "coverage/random_writes.rs"]
+mod random_writes;
 #[path = "coverage/routes.rs"]
 mod routes;
 #[path = "coverage/schema.rs"]
