@@ -10,14 +10,13 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 #[expect(
-    dead_code,
     unreachable_pub,
     unused_imports,
     reason = "the application mounts, collects and re-exports what this test only compiles"
 )]
 #[path = "../src/items/mod.rs"]
 mod items;
-#[expect(dead_code, unreachable_pub, unused_imports, reason = "likewise")]
+#[expect(unreachable_pub, unused_imports, reason = "likewise")]
 #[path = "../src/tasks/mod.rs"]
 mod tasks;
 

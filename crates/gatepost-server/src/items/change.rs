@@ -59,8 +59,7 @@ impl Request {
 pub(super) async fn handler(
     State(app): State<App>,
     caller: Require<ItemsWrite>,
-    origin: Origin,
-    preconditions: Preconditions,
+    (origin, preconditions): (Origin, Preconditions),
     Path(id): Path<ItemId>,
     Json(request): Json<Request>,
 ) -> ApiResult<Response> {

@@ -69,8 +69,7 @@ impl Request {
 pub(super) async fn handler(
     State(app): State<App>,
     caller: Require<TasksWrite>,
-    origin: Origin,
-    preconditions: Preconditions,
+    (origin, preconditions): (Origin, Preconditions),
     Path(id): Path<TaskId>,
     Json(request): Json<Request>,
 ) -> ApiResult<Response> {

@@ -6,7 +6,7 @@
 //!
 //! Invariants:
 //! * A task belongs to one account, and the server says to which: no field of a request names an owner.
-//! * [`owned`] is the one place that compares the owner with the caller. The task of somebody else is refused as `not_owner`;
+//! * `owned` is the one place that compares the owner with the caller. The task of somebody else is refused as `not_owner`;
 //!   what nobody has, or only a deleted account, is absent.
 //! * A change, its audit row and the question whether the caller still may are one transaction.
 //! * A page of a list looks at no more than [`WINDOW`](crate::http::WINDOW) tasks of the caller, whatever is filtered.
