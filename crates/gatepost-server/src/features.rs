@@ -42,12 +42,14 @@ pub static FEATURES: &[Feature] = features! {
     sign_in   owns []
     recovery  owns ["mail_links", "mail_requests"]
     sign_up   owns ["setup_link", "invitations"]
+    administration owns []
     // order: end
 };
 
 /// The operations of all features.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .merge(crate::administration::routes())
         .merge(crate::sign_up::routes())
         .merge(crate::recovery::routes())
         .merge(crate::sign_in::routes())
@@ -103,5 +105,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(19, "invitations", "0019_invitations"),
         migration!(20, "api_key_factors", "0020_api_key_factors"),
         migration!(21, "roles", "0021_roles"),
+        migration!(22, "administration", "0022_administration"),
     ],
 };
