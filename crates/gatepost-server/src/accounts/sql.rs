@@ -211,11 +211,7 @@ pub(super) fn restore(
     (now, since): (Timestamp, Timestamp),
 ) -> Result<Option<User>, DbError> {
     let names = (user.username_canonical(), &user.phone_number);
-    tx.query_opt(
-        &RESTORE,
-        &params![user.id, email.canonical(), names.0, names.1, now, since],
-        user_from_row,
-    )
+    tx.query_opt(&RESTORE, &params![user.id, email.canonical(), names.0, names.1, now, since], user_from_row)
 }
 
 pub(super) fn unverify_email(

@@ -123,8 +123,7 @@ fn switch(check: &mut Check, pointer: &str, patch: Patch<bool>) -> Option<bool> 
 pub(super) async fn handler(
     State(app): State<App>,
     caller: Require<UsersWrite>,
-    origin: Origin,
-    preconditions: Preconditions,
+    (origin, preconditions): (Origin, Preconditions),
     Path(user): Path<UserId>,
     Json(request): Json<Request>,
 ) -> ApiResult<Response> {

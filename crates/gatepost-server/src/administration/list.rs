@@ -101,9 +101,7 @@ fn place_in(filter: &Filter, cursor: &Cursor) -> Option<Place> {
 
 fn page(tx: &mut ReadTx<'_>, filter: &Filter, from: (Option<Place>, usize)) -> Result<Gathered, DbError> {
     let walk = filter.walk();
-    gather(filter, from, |after, rows| {
-        sql::next(tx, &walk, after, i64::try_from(rows).unwrap_or(i64::MAX))
-    })
+    gather(filter, from, |after, rows| sql::next(tx, &walk, after, i64::try_from(rows).unwrap_or(i64::MAX)))
 }
 
 /// The account of this address or username that was deleted last and can still be restored.

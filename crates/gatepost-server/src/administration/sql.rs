@@ -20,8 +20,25 @@ macro_rules! accounts {
 /// Those of which something holds, newest first, older than ?1.
 macro_rules! newest {
     ($concatenated:literal, $condition:literal) => {
+        accounts!($concatenated, "users u WHERE ", $condition, " AND u.id < ?1 ORDER BY u.id DESC LIMIT ?2")
+    };
+}
+
+/// Those that live and are, or are not, something. Compared as pairs and in the order of pairs, so that no engine comes to
+/// walk along all accounts because it believes that there are many of these.
+macro_rules! flagged {
+    ($concatenated:literal, $flag:literal) => {
         accounts!(
-            $concatenated, "users u WHERE ", $condition, " AND u.id < ?1 ORDER BY u.id DESC LIMIT ?2")
+            $concatenated,
+            "users u WHERE u.deleted_at IS NULL AND (u.",
+            $flag,
+            ", u.id) < (?3, ?1) AND (u.",
+            $flag,
+            ", u.id) >= (?3, ?4) ",
+            "ORDER BY u.",
+            $flag,
+            " DESC, u.id DESC LIMIT ?2"
+        )
     };
 }
 
@@ -39,7 +56,15 @@ macro_rules! holders {
 macro_rules! named {
     ($concatenated:literal, $name:literal) => {
         accounts!(
-            $concatenated, "users u WHERE u.", $name, " >= ?1 AND u.", $name, " < ?2 ORDER BY u.", $name, " LIMIT ?3")
+            $concatenated,
+            "users u WHERE u.",
+            $name,
+            " >= ?1 AND u.",
+            $name,
+            " < ?2 ORDER BY u.",
+            $name,
+            " LIMIT ?3"
+        )
     };
 }
 
@@ -51,17 +76,17 @@ statements! {
         sqlite newest!("group_concat", "u.deleted_at IS NOT NULL"),
         postgres newest!("string_agg", "u.deleted_at IS NOT NULL");
     BY_ACTIVITY =
-        sqlite newest!("group_concat", "u.deleted_at IS NULL AND u.is_active = ?3"),
-        postgres newest!("string_agg", "u.deleted_at IS NULL AND u.is_active = ?3");
+        sqlite flagged!("group_concat", "is_active"),
+        postgres flagged!("string_agg", "is_active");
     BY_VERIFICATION =
-        sqlite newest!("group_concat", "u.deleted_at IS NULL AND u.email_verified = ?3"),
-        postgres newest!("string_agg", "u.deleted_at IS NULL AND u.email_verified = ?3");
+        sqlite flagged!("group_concat", "email_verified"),
+        postgres flagged!("string_agg", "email_verified");
     BY_ID =
-        sqlite newest!("group_concat", "u.id = ?3"),
-        postgres newest!("string_agg", "u.id = ?3");
+        sqlite accounts!("group_concat", "users u WHERE u.id = ?1"),
+        postgres accounts!("string_agg", "users u WHERE u.id = ?1");
     BY_PHONE =
-        sqlite newest!("group_concat", "u.phone_canonical = ?3"),
-        postgres newest!("string_agg", "u.phone_canonical = ?3");
+        sqlite accounts!("group_concat", "users u WHERE u.phone_canonical = ?1"),
+        postgres accounts!("string_agg", "users u WHERE u.phone_canonical = ?1");
     HOLDERS =
         sqlite holders!("group_concat"),
         postgres holders!("string_agg");
@@ -75,6 +100,8 @@ statements! {
 
 /// Before every id, newest first.
 const NEWEST: UserId = Id::from_bytes([0xff; 16]);
+/// Behind every id.
+const OLDEST: UserId = Id::from_bytes([0; 16]);
 
 /// The next accounts of a walk, at most so many.
 pub(super) fn next(
@@ -94,10 +121,12 @@ pub(super) fn next(
     match walk {
         Walk::Living => newest(&LIVING, &params![below, limit]),
         Walk::Deleted => newest(&DELETED, &params![below, limit]),
-        Walk::Active(active) => newest(&BY_ACTIVITY, &params![below, limit, active]),
-        Walk::Verified(verified) => newest(&BY_VERIFICATION, &params![below, limit, verified]),
-        Walk::Id(id) => newest(&BY_ID, &params![below, limit, id]),
-        Walk::Phone(number) => newest(&BY_PHONE, &params![below, limit, number]),
+        Walk::Active(active) => newest(&BY_ACTIVITY, &params![below, limit, active, OLDEST]),
+        Walk::Verified(verified) => newest(&BY_VERIFICATION, &params![below, limit, verified, OLDEST]),
+        // There is at most one, and nothing behind it.
+        Walk::Id(_) | Walk::Phone(_) if after.is_some() => Ok(Vec::new()),
+        Walk::Id(id) => newest(&BY_ID, &params![id]),
+        Walk::Phone(number) => newest(&BY_PHONE, &params![number]),
         Walk::Holders(role) => newest(&HOLDERS, &params![below, limit, role]),
         Walk::Names(beginning) => {
             let (from, to) = beginning.range(name);

@@ -78,12 +78,7 @@ pub(crate) fn believe_cursor<P>(
 ) -> Option<Option<P>> {
     let Some(text) = cursor else { return Some(None) };
     let place = Cursor::read(text).and_then(|cursor| place(&cursor));
-    check.require(
-        place.is_some(),
-        "/cursor",
-        "invalid_cursor",
-        "Send the `next_cursor` of the page before.",
-    );
+    check.require(place.is_some(), "/cursor", "invalid_cursor", "Send the `next_cursor` of the page before.");
     place.map(Some)
 }
 

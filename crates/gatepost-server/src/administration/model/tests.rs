@@ -143,8 +143,10 @@ fn an_account_that_is_met_by_two_names_is_listed_where_it_is_met_first() {
     }
     entries.sort_by(|one, other| one.place.cmp(&other.place));
     let ada = filter(Some("ada"));
-    let met = entries.iter().filter(|entry| matches!(&entry.place, Place::Name(name) if name.starts_with("ada")));
-    let listed: Vec<_> = met.filter(|entry| ada.lets_through(entry)).map(|entry| entry.place.clone()).collect();
+    let met =
+        entries.iter().filter(|entry| matches!(&entry.place, Place::Name(name) if name.starts_with("ada")));
+    let listed: Vec<_> =
+        met.filter(|entry| ada.lets_through(entry)).map(|entry| entry.place.clone()).collect();
     assert_eq!(listed, ["ada", "ada@y.org", "adam"].map(|name| Place::Name(name.to_owned())));
 }
 

@@ -38,12 +38,23 @@ async fn duel(app: &TestApp, second: &Node, (blow, other): (Blow, Blow)) {
     let (one, two) = (race(app, blow, &ada, &bob), race(second, other, &bob, &ada));
     let answers = [one.await.unwrap(), two.await.unwrap()];
     let won: Vec<_> = answers.iter().map(|answer| matches!(answer.status, 200 | 204)).collect();
-    assert_eq!(won.iter().filter(|won| **won).count(), 1, "{blow:?} {other:?}: {} {}", answers[0].text(), answers[1].text());
+    assert_eq!(
+        won.iter().filter(|won| **won).count(),
+        1,
+        "{blow:?} {other:?}: {} {}",
+        answers[0].text(),
+        answers[1].text()
+    );
     let lost = &answers[usize::from(won[0])];
-    assert!(["invalid_token", "forbidden", "last_admin", "not_found"].contains(&lost.code().as_str()), "{}", lost.text());
+    assert!(
+        ["invalid_token", "forbidden", "last_admin", "not_found"].contains(&lost.code().as_str()),
+        "{}",
+        lost.text()
+    );
     let admins = "SELECT count(*) FROM user_roles r JOIN users u ON u.id = r.user_id WHERE r.role = 'admin' AND u.is_active AND u.deleted_at IS NULL";
     assert_eq!(app.number(admins, &[]).await, 1);
-    let (node, winner, loser, done) = if won[0] { (&**app, &ada, &bob, blow) } else { (second, &bob, &ada, other) };
+    let (node, winner, loser, done) =
+        if won[0] { (&**app, &ada, &bob, blow) } else { (second, &bob, &ada, other) };
     let back = match done {
         Blow::Disable => patch(node, loser, winner, &json!({ "is_active": true })).await,
         Blow::Delete => post(node, &of(loser, "/restore"), winner).await,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use gatepost_kernel::Id;
 use gatepost_problem::Check;
-use gatepost_server::accounts::{self, Email, NewUser, Patch, ProfileChange, ProfileInput};
 use gatepost_server::access;
+use gatepost_server::accounts::{self, Email, NewUser, Patch, ProfileChange, ProfileInput};
 
 use super::*;
 
@@ -18,14 +18,17 @@ fn profile(username: Option<&str>, phone: Option<&str>) -> ProfileChange {
 /// Makes accounts with these addresses and usernames; nobody signs in to them.
 async fn people(app: &TestApp, people: &[(&str, Option<&str>)]) {
     let act = app.app.operator_act();
-    let new: Vec<_> = people.iter().map(|(address, username)| NewUser {
-        id: Id::generate(act.at, &app.app.random),
-        email: Email::parse(address).unwrap(),
-        verified: true,
-        awaiting_approval: false,
-        profile: profile(*username, None),
-        by: "command_line",
-    }).collect();
+    let new: Vec<_> = people
+        .iter()
+        .map(|(address, username)| NewUser {
+            id: Id::generate(act.at, &app.app.random),
+            email: Email::parse(address).unwrap(),
+            verified: true,
+            awaiting_approval: false,
+            profile: profile(*username, None),
+            by: "command_line",
+        })
+        .collect();
     let made = app.db().write(move |tx| {
         for new in &new {
             let user = accounts::create(tx, &act, new.clone())?.id;
@@ -76,6 +79,7 @@ on_each_db! {
         }
         // A page that was begun goes on where it was, whatever happens before it.
         let first = get(&app, &format!("{USERS}?limit=60"), &admin).await.json();
+        app.clock.advance(std::time::Duration::from_millis(1));
         people(&app, &[("later@example.com", None)]).await;
         let next = first["next_cursor"].as_str().unwrap();
         let second = get(&app, &format!("{USERS}?limit=100&cursor={next}"), &admin).await.json();
