@@ -83,6 +83,7 @@ enum Role {
 enum Operation {
     Login,
     Me,
+    Task,
     Refresh,
     Register,
     Start,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::crowd::Crowd;
-use crate::load::{Script, median, round};
+use crate::load::{Sample, Script, median, round};
 use crate::people::{
-    Login, Me, Refresh, Register, logins, move_in, see_the_lock_out, sign_in, sign_in_among,
+    Login, MakeTask, Me, Refresh, Register, logins, move_in, see_the_lock_out, sign_in, sign_in_among,
 };
 use crate::process::Process;
 use crate::report::{Aim, Pair, Report, Row};
@@ -13,9 +13,10 @@ use crate::subject::Subject;
 use crate::{CONNECTIONS, Operation, Plan, Result, botnet, limits, mail};
 
 /// Those that want users who have moved in.
-const INHABITED: [Operation; 6] = [
+const INHABITED: [Operation; 7] = [
     Operation::Login,
     Operation::Me,
+    Operation::Task,
     Operation::Refresh,
     Operation::Register,
     Operation::Start,
@@ -62,6 +63,9 @@ async fn inhabited(
     };
     if is_wanted(Operation::Me) {
         bench.me(&server, &people, Cache::On, report).await?;
+    }
+    if is_wanted(Operation::Task) {
+        bench.task(&server, &people, report).await?;
     }
     if is_wanted(Operation::Refresh) {
         bench.refresh(&server, &people, report).await?;
@@ -184,6 +188,33 @@ impl Bench<'_> {
             let mut row = self.row(name, connections);
             row.figures = pair.figures(peak);
             row.aims.push(Aim::at_least("of the limit", aim, pair.ratio()));
+            report.add(row);
+        }
+        Ok(())
+    }
+
+    /// One durable transaction: whether the caller still may, the row, and its audit row. It has no limit beside it, the aim is a
+    /// figure.
+    async fn task(&self, server: &Process, people: &[Login], report: &mut Report) -> Result {
+        for connections in CONNECTIONS {
+            let mut scripts: Vec<_> = people.iter().take(connections).map(MakeTask::of).collect();
+            let mut made = Sample::default();
+            server.forget_peak();
+            for _ in 0..self.plan.rounds {
+                made.merge(round(server, &mut scripts, self.plan).await?);
+            }
+            let mut row = self.row("task", connections);
+            row.figures = vec![
+                ("per_second", made.per_second()),
+                ("p50_ms", made.quantile(0.5)),
+                ("p99_ms", made.quantile(0.99)),
+                ("errors", made.errors as f64),
+                ("server_cpu_us", median(&made.cpu)),
+                ("peak_mib", server.memory()?.1),
+            ];
+            if connections == 64 && self.subject.postgres.is_none() {
+                row.aims.push(Aim::at_least("a second", 8_000.0, made.per_second()));
+            }
             report.add(row);
         }
         Ok(())

@@ -130,6 +130,28 @@ impl Script for Me {
     }
 }
 
+/// `POST /api/v1/tasks`.
+pub(crate) struct MakeTask(Vec<u8>);
+
+impl MakeTask {
+    pub(crate) fn of(login: &Login) -> Self {
+        let authorization = format!("authorization: Bearer {}\r\n", login.access_token);
+        let body =
+            r#"{"title":"Write the report","description":"By Friday.","due_at":"2026-11-21T09:30:00Z"}"#;
+        Self(request("POST", "/api/v1/tasks", &authorization, body))
+    }
+}
+
+impl Script for MakeTask {
+    fn request(&mut self) -> &[u8] {
+        &self.0
+    }
+
+    fn answer(&mut self, status: u16, _: &[u8]) -> bool {
+        status == 201
+    }
+}
+
 /// `POST /api/v1/auth/refresh`, following the rotation of one session.
 pub(crate) struct Refresh {
     token: String,

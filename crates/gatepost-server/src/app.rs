@@ -11,7 +11,7 @@ use crate::api_keys::ApiKeys;
 use crate::attempts::Attempts;
 use crate::audit::{Act, ChainKey};
 use crate::config::Config;
-use crate::extension::Extension;
+use crate::extension::{Extension, OwnedResource};
 use crate::features;
 use crate::http::{CookieJar, CsrfGuard};
 use crate::keys::{KeyRing, KeysError, MasterKey, Schedule};
@@ -218,6 +218,11 @@ impl App {
             csrf,
         };
         Ok(Self(Arc::new(parts)))
+    }
+
+    /// Everything that accounts own and that can be given to another account: ours, and what the application around us added.
+    pub fn owned_resources(&self) -> Vec<Arc<dyn OwnedResource>> {
+        features::resources().into_iter().chain(self.extension.resources().iter().cloned()).collect()
     }
 
     /// Where users sign in, for mails that say so.

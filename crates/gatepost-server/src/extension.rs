@@ -8,7 +8,7 @@ use crate::audit::Act;
 use crate::http::PermissionInfo;
 use crate::ids::UserId;
 
-/// Something that accounts own in tables that Gatepost does not know of.
+/// Something that accounts own in tables of a feature's own, or of an application around Gatepost.
 ///
 /// When an account is deleted its row remains for seven days, and what refers to it remains with it. Then the row goes, and
 /// what it owns goes by `ON DELETE CASCADE`. An administrator can hand it to another account instead, and that is what this
@@ -18,7 +18,7 @@ pub trait OwnedResource: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// Gives everything of one account to another, and returns how many. It runs in the transaction that deletes the account,
-    /// and may run more than once.
+    /// and may run more than once. It remembers what it did: [`audit::record_transfer`](crate::audit::record_transfer).
     ///
     /// # Errors
     /// What the database says.

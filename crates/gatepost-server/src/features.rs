@@ -1,11 +1,14 @@
 //! The table of contents: every feature, in the order in which they may depend on each other. A later one may use an
 //! earlier one, never the other way round; `cargo xtask layers` checks it.
 
+use std::sync::Arc;
+
 use gatepost_db::Statement;
 use gatepost_db::migrate::{Migration, MigrationSet};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+use crate::extension::OwnedResource;
 use crate::http::PermissionInfo;
 
 /// What a feature brings along.
@@ -42,6 +45,8 @@ pub static FEATURES: &[Feature] = features! {
     sign_in   owns []
     recovery  owns ["mail_links", "mail_requests"]
     sign_up   owns ["setup_link", "invitations"]
+    tasks     owns ["tasks"]
+    items     owns ["items"]
     administration owns []
     // order: end
 };
@@ -62,12 +67,25 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(crate::keys::routes())
         .merge(crate::outbox::routes())
         .merge(crate::audit::routes())
+        .merge(crate::tasks::routes())
+        .merge(crate::items::routes())
 }
 
 /// The permissions that the features ask for.
 pub(crate) fn permissions() -> impl Iterator<Item = PermissionInfo> {
-    let features = [crate::audit::PERMISSIONS, crate::accounts::PERMISSIONS, crate::access::PERMISSIONS];
+    let features = [
+        crate::audit::PERMISSIONS,
+        crate::accounts::PERMISSIONS,
+        crate::access::PERMISSIONS,
+        crate::tasks::PERMISSIONS,
+        crate::items::PERMISSIONS,
+    ];
     features.into_iter().flatten().copied()
+}
+
+/// What accounts own in tables of the features.
+pub(crate) fn resources() -> [Arc<dyn OwnedResource>; 2] {
+    [Arc::new(crate::tasks::Tasks), Arc::new(crate::items::Items)]
 }
 
 macro_rules! migration {
@@ -106,5 +124,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(20, "api_key_factors", "0020_api_key_factors"),
         migration!(21, "roles", "0021_roles"),
         migration!(22, "administration", "0022_administration"),
+        migration!(23, "tasks_and_items", "0023_tasks_and_items"),
     ],
 };

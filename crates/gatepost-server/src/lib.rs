@@ -29,6 +29,7 @@ pub mod features;
 pub mod fuzzing;
 pub mod http;
 pub mod ids;
+pub mod items;
 pub mod jobs;
 pub mod keys;
 pub mod limits;
@@ -39,6 +40,7 @@ pub mod second_factor;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_up;
+pub mod tasks;
 
 pub use app::App;
 pub use extension::Extension;

@@ -15,12 +15,16 @@ mod csrf;
 mod document;
 #[path = "coverage/examples.rs"]
 mod examples;
+#[path = "coverage/guides.rs"]
+mod guides;
 #[path = "coverage/limits.rs"]
 mod limits;
 #[path = "coverage/named.rs"]
 mod named;
 #[path = "coverage/pages.rs"]
 mod pages;
+#[path = "coverage/permissions.rs"]
+mod permissions;
 #[path = "coverage/problems.rs"]
 mod problems;
 #[path = "coverage/routes.rs"]

@@ -14,6 +14,8 @@ mod api_keys;
 mod attempts;
 #[path = "../src/audit/tests.rs"]
 mod audit;
+#[path = "../src/items/tests.rs"]
+mod items;
 #[path = "../src/keys/tests.rs"]
 mod keys;
 #[path = "../src/limits/tests.rs"]
@@ -30,3 +32,5 @@ mod sessions;
 mod sign_in;
 #[path = "../src/sign_up/tests.rs"]
 mod sign_up;
+#[path = "../src/tasks/tests.rs"]
+mod tasks;

@@ -36,7 +36,7 @@ pub use client::{Answer, Call};
 pub use clock::ManualClock;
 pub use gatepost_db::testing::Engine;
 pub use mails::Delivered;
-pub use persona::{Browser, PASSWORD, Persona};
+pub use persona::{Browser, EVERYBODY_MAY, PASSWORD, Persona};
 pub use redis::RedisServer;
 
 /// Writes one test for both databases: `a_name::sqlite` and `a_name::postgres`. The argument may name how the application

@@ -15,6 +15,9 @@ use crate::client::Answer;
 /// The password of every persona. The marker makes it easy to search for.
 pub const PASSWORD: &str = "CANARY lanterns under the pier";
 
+/// The permissions that the role `user` brings: what everybody may do with what is theirs.
+pub const EVERYBODY_MAY: [&str; 4] = ["items:read", "items:write", "tasks:read", "tasks:write"];
+
 /// A signed-in user.
 #[derive(Clone, Debug)]
 pub struct Persona {

@@ -270,6 +270,8 @@ pub(crate) enum Keys {
     /// Take a key out of use at once: every token that it signed is refused
     Revoke {
         /// The key id, as `keys list` shows it
+        // It is base64url, and one in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
     },
 }

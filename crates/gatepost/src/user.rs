@@ -201,7 +201,7 @@ async fn delete(app: &App, who: &str, transfer_to: Option<&str>) -> Result<(), F
         None => None,
     };
     let (act, id, to) = (app.operator_act(), user.id, heir.as_ref().map(|heir| heir.id));
-    let resources = administration::owned_resources(app);
+    let resources = app.owned_resources();
     app.db.write(move |tx| administration::delete(tx, &act, &resources, (id, to))).await?;
     let owned = heir.map_or_else(String::new, |heir| format!("; what it owned is {}'s", heir.email));
     output::line(format_args!(

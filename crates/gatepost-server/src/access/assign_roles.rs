@@ -50,8 +50,7 @@ pub(super) struct Request {
 pub(super) async fn handler(
     State(app): State<App>,
     caller: Require<RolesAssign, Caller>,
-    origin: Origin,
-    preconditions: Preconditions,
+    (origin, preconditions): (Origin, Preconditions),
     Path(user): Path<UserId>,
     Json(request): Json<Request>,
 ) -> ApiResult<Response> {

@@ -52,8 +52,7 @@ pub(super) struct Request {
 pub(super) async fn handler(
     State(app): State<App>,
     caller: Require<RolesWrite, Caller>,
-    origin: Origin,
-    preconditions: Preconditions,
+    (origin, preconditions): (Origin, Preconditions),
     Path(name): Path<String>,
     Json(request): Json<Request>,
 ) -> ApiResult<Response> {

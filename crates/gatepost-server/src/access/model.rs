@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gatepost_kernel::Timestamp;
 use gatepost_problem::Invalid;
 
-use super::ADMIN;
+use super::{ADMIN, USER};
 use crate::http::{PermissionInfo, Rights};
 use crate::ids::UserId;
 
@@ -99,11 +99,13 @@ pub enum Authority {
 
 impl Authority {
     /// Whether it reaches as far as this role. `admin` will have permissions that nobody has thought of yet, so only an
-    /// administrator reaches as far.
+    /// administrator reaches as far. What `user` allows is nobody's privilege: whoever speaks here has it too, also where an
+    /// API key names less.
     pub fn covers(&self, rules: &AccessRules, role: &HeldRole) -> bool {
         match self {
             Self::Operator => true,
             Self::Caller(rights) if role.name == ADMIN => rights.roles.iter().any(|name| name == ADMIN),
+            Self::Caller(_) if role.name == USER => true,
             Self::Caller(rights) => rules.permissions_of(role).all(|name| rights.may(&name)),
         }
     }

@@ -1,6 +1,6 @@
 //! Roles and permissions over HTTP, on both databases.
 
-use gatepost_testkit::{Answer, Node, PASSWORD, Persona, TestApp, on_each_db};
+use gatepost_testkit::{Answer, EVERYBODY_MAY, Node, PASSWORD, Persona, TestApp, on_each_db};
 use http::Method;
 use serde_json::{Value, json};
 

@@ -29,10 +29,9 @@ use crate::http::storage_problem;
 use crate::ids::UserId;
 
 pub use create::{NewUser, create};
-pub(crate) use identifiers::one_line;
 pub use identifiers::{
     AvatarUrl, Bio, Country, DeviceName, Email, IdentifierError, LoginIdentifier, PersonName, PhoneNumber,
-    Username,
+    Username, one_line, several_lines,
 };
 pub use me::{UserBody, change_profile};
 pub use model::User;

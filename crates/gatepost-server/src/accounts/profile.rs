@@ -19,12 +19,43 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    fn try_map<U, E>(self, parse: impl FnOnce(T) -> Result<U, E>) -> Result<Patch<U>, E> {
+    /// The same with the value believed.
+    ///
+    /// # Errors
+    /// Those of `parse`.
+    pub fn try_map<U, E>(self, parse: impl FnOnce(T) -> Result<U, E>) -> Result<Patch<U>, E> {
         match self {
             Self::Keep => Ok(Patch::Keep),
             Self::Clear => Ok(Patch::Clear),
             Self::Set(value) => parse(value).map(Patch::Set),
         }
+    }
+
+    /// The same for a field that always has a value: `null` is noted as `required`.
+    pub fn kept(self, check: &mut Check, pointer: &'static str) -> Option<T> {
+        match self {
+            Self::Keep => None,
+            Self::Set(value) => Some(value),
+            Self::Clear => {
+                check.refuse(pointer, "required", "This field has a value always: leave it out to keep it.");
+                None
+            }
+        }
+    }
+
+    /// Writes the change into a field. Whether the field is another one now.
+    pub fn apply(self, field: &mut Option<T>) -> bool
+    where
+        T: PartialEq,
+    {
+        let new = match self {
+            Self::Keep => return false,
+            Self::Clear => None,
+            Self::Set(value) => Some(value),
+        };
+        let changed = *field != new;
+        *field = new;
+        changed
     }
 }
 
@@ -126,14 +157,8 @@ impl ProfileChange {
     /// Writes the change into the account and names the fields that it touched.
     pub fn apply(self, user: &mut User) -> Vec<&'static str> {
         let mut fields = Vec::new();
-        let mut set = |name, slot: &mut Option<String>, patch| {
-            let new = match patch {
-                Patch::Keep => return,
-                Patch::Clear => None,
-                Patch::Set(value) => Some(value),
-            };
-            if *slot != new {
-                *slot = new;
+        let mut set = |name, slot: &mut Option<String>, patch: Patch<String>| {
+            if patch.apply(slot) {
                 fields.push(name);
             }
         };

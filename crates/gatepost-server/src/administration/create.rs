@@ -16,7 +16,7 @@ use crate::accounts::{self, Email, Patch, ProfileInput, User, UserBody, UsersWri
 use crate::app::App;
 use crate::attempts::{self, Attempts};
 use crate::audit::{Act, Origin};
-use crate::http::{Denied, Permission as _, Require};
+use crate::http::{Denied, Permission as _, Require, created};
 use crate::outbox::Kind;
 use crate::recovery::Desk;
 use crate::sign_up::{DrawnInvitation, Enrolment, NewAccount, Terms, enroll};
@@ -90,7 +90,7 @@ pub(super) struct Invited {
     tag = "admin",
     request_body = Request,
     responses(
-        (status = 201, body = UserBody),
+        (status = 201, body = UserBody, headers(("ETag" = String, description = "The version of the account"))),
         (status = 202, body = Invited, description = "A mail is on its way"),
         (status = 401, body = Problem, description = "`invalid_token`, or `insufficient_user_authentication`: prove once more who you are"),
         (status = 403, body = Problem, description = "`forbidden`: a permission is missing, or a role reaches further than your own rights; `insufficient_scope`"),
@@ -211,7 +211,7 @@ async fn make(app: &App, origin: Origin, giver: Giver, account: NewAccount) -> A
             Ok::<_, Error>((user, rights))
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(UserBody::new(&user, &rights))).into_response())
+    Ok(created(user.version, UserBody::new(&user, &rights)))
 }
 
 async fn invite(app: &App, origin: Origin, giver: Giver, email: Email) -> ApiResult<Response> {

@@ -13,7 +13,7 @@ use super::reach::Reach;
 use crate::access;
 use crate::accounts::{self, UsersDelete};
 use crate::app::App;
-use crate::audit::{self, Act, Event, Origin};
+use crate::audit::{Act, Origin};
 use crate::extension::OwnedResource;
 use crate::http::{Caller, Require};
 use crate::ids::UserId;
@@ -57,7 +57,7 @@ pub(super) async fn handler(
 ) -> ApiResult<StatusCode> {
     let act = origin.act(app.clock.now()).by(caller.user.id);
     caller.require_fresh(act.at)?;
-    let (reach, resources) = (Reach::of(&app), owned_resources(&app));
+    let (reach, resources) = (Reach::of(&app), app.owned_resources());
     app.db
         .write(move |tx| {
             let user = reach.account(tx, &act, &caller, (user, None))?;
@@ -65,11 +65,6 @@ pub(super) async fn handler(
         })
         .await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Everything that accounts can own.
-pub fn owned_resources(app: &App) -> Vec<Arc<dyn OwnedResource>> {
-    app.extension.resources().to_vec()
 }
 
 /// Deletes an account and hands what it owns to another one, if one is named.
@@ -86,9 +81,8 @@ pub fn delete(
         let recipient = accounts::by_id(tx, to)?.filter(|to| to.id != user && to.deleted_at.is_none());
         let to = recipient.ok_or(Error::NoRecipient)?.id;
         for resource in resources {
-            let number = resource.transfer(tx, act, user, to)?;
-            let resource = resource.name().to_owned();
-            audit::record(tx, act, &Event::ResourcesTransferred { user, to, resource, number })?;
+            // It writes down how many.
+            resource.transfer(tx, act, user, to)?;
         }
     }
     Ok(access::delete(tx, act, user)?)

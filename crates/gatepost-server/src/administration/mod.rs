@@ -34,7 +34,7 @@ use crate::accounts;
 use crate::app::App;
 use crate::http::Denied;
 
-pub use delete::{delete, owned_resources};
+pub use delete::delete;
 pub use list::find_deleted;
 pub use restore::restore;
 pub use sql::STATEMENTS;

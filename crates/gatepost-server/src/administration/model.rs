@@ -8,8 +8,9 @@ use crate::access::{HeldRole, USER};
 use crate::accounts::{Email, PhoneNumber, User};
 use crate::ids::UserId;
 
-/// How many accounts a page looks at, about. What is rare among many makes pages short, never slow.
-const EXAMINED: usize = 2_000;
+/// How many accounts a page looks at, about, as in other lists ([`WINDOW`](crate::http::WINDOW)). What is rare among many
+/// makes pages short, never slow.
+const EXAMINED: usize = 1_000;
 /// How many are read at a time once the first ones did not fill the page.
 const BATCH: usize = 500;
 

@@ -137,17 +137,6 @@ pub enum Event {
         /// Whose.
         user: UserId,
     },
-    /// What a deleted account owned was given to another one.
-    ResourcesTransferred {
-        /// Whose they were.
-        user: UserId,
-        /// Whose they are.
-        to: UserId,
-        /// What they are called, in the plural.
-        resource: String,
-        /// How many.
-        number: u64,
-    },
     /// An account was switched off.
     UserDisabled {
         /// Whose.
@@ -379,6 +368,32 @@ pub enum Event {
         /// Its id.
         key: String,
     },
+    /// Something that an account owns was made, changed or deleted. For resources of every kind, also of an application
+    /// around us.
+    Resource {
+        /// The name of the action: of lower-case letters, digits and `_`, such as `task_created`.
+        action: &'static str,
+        /// Whose it is.
+        owner: UserId,
+        /// Which.
+        id: String,
+        /// The names of the fields that were changed, not their values.
+        fields: Vec<&'static str>,
+    },
+    /// Everything of one kind that an account owned was given to another one. [`record_transfer`] writes it for each of the
+    /// two.
+    ResourcesTransferred {
+        /// For whom it is remembered.
+        user: UserId,
+        /// What, in the plural: `tasks`.
+        resource: &'static str,
+        /// From whom.
+        from: UserId,
+        /// To whom.
+        to: UserId,
+        /// How many.
+        count: u64,
+    },
     /// Sealed segments of the audit trail were older than they are kept.
     AuditPurged {
         /// The last entry that went.
@@ -412,11 +427,6 @@ impl Event {
             Self::UserUpdated { user, fields } => ("user_updated", Some(*user), json!({ "fields": fields })),
             Self::UserDeleted { user } => ("user_deleted", Some(*user), json!({})),
             Self::UserRestored { user } => ("user_restored", Some(*user), json!({})),
-            Self::ResourcesTransferred { user, to, resource, number } => (
-                "resources_transferred",
-                Some(*user),
-                json!({ "to": to, "resource": resource, "number": number }),
-            ),
             Self::UserDisabled { user } => ("user_disabled", Some(*user), json!({})),
             Self::UserEnabled { user } => ("user_enabled", Some(*user), json!({})),
             Self::RoleGranted { user, role } => ("role_granted", Some(*user), json!({ "role": role })),
@@ -490,6 +500,17 @@ impl Event {
                 ("api_key_created", Some(*user), json!({ "key": key, "scopes": scopes }))
             }
             Self::ApiKeyRevoked { user, key } => ("api_key_revoked", Some(*user), json!({ "key": key })),
+            Self::Resource { action, owner, id, fields } if fields.is_empty() => {
+                (*action, Some(*owner), json!({ "id": id }))
+            }
+            Self::Resource { action, owner, id, fields } => {
+                (*action, Some(*owner), json!({ "id": id, "fields": fields }))
+            }
+            Self::ResourcesTransferred { user, resource, from, to, count } => (
+                "resources_transferred",
+                Some(*user),
+                json!({ "resource": resource, "from": from, "to": to, "count": count }),
+            ),
             Self::AuditPurged { through } => ("audit_purged", None, json!({ "through": through })),
             Self::MailRetried { mail, mails } => {
                 ("mail_retried", None, json!({ "mail": mail, "mails": mails }))
@@ -518,4 +539,23 @@ pub fn record(tx: &mut WriteTx<'_>, act: &Act, event: &Event) -> Result<(), DbEr
     let entry = sql::NewEntry { action, user, details: details.to_string() };
     sql::insert(tx, act, &entry)
         .map_err(|error| if error.is_transient() { error } else { DbError::Unavailable(Arc::new(error)) })
+}
+
+/// Remembers for both accounts that everything of one kind went from the one to the other, if there was anything.
+///
+/// # Errors
+/// As [`record`].
+pub fn record_transfer(
+    tx: &mut WriteTx<'_>,
+    act: &Act,
+    resource: &'static str,
+    (from, to): (UserId, UserId),
+    count: u64,
+) -> Result<(), DbError> {
+    if count > 0 {
+        for user in [from, to] {
+            record(tx, act, &Event::ResourcesTransferred { user, resource, from, to, count })?;
+        }
+    }
+    Ok(())
 }

@@ -15,6 +15,11 @@ const DEFAULT_LIMIT: u32 = 50;
 /// How many it can have.
 const MAX_LIMIT: u32 = 100;
 
+/// How many rows a list with filters looks at for one page. A filter that rarely matches would otherwise read everything that
+/// somebody has; with this a page costs the same whatever is filtered, and may have fewer entries than were asked for, or
+/// none, and still lead on.
+pub const WINDOW: i64 = 1_000;
+
 /// Which page a client wants, believed.
 pub struct Paging<K> {
     after: Option<Id<K>>,
@@ -47,6 +52,22 @@ impl<K> Paging<K> {
         rows.truncate(limit);
         let next_cursor = rows.last().filter(|_| more).map(|row| Cursor::of_id(id(row)).write());
         Page { data: rows.into_iter().map(body).collect(), next_cursor }
+    }
+}
+
+impl<K> Paging<K> {
+    /// Makes a page of the rows that filters let through. `end` is where a full [`WINDOW`] ended: as far as nothing was
+    /// looked at beyond, the next page begins there.
+    pub fn page_of_window<R, T>(
+        &self,
+        rows: Vec<R>,
+        end: Option<Id<K>>,
+        id: impl Fn(&R) -> Id<K>,
+        body: impl Fn(R) -> T,
+    ) -> Page<T> {
+        let mut page = self.page(rows, id, body);
+        page.next_cursor = page.next_cursor.or_else(|| end.map(|id| Cursor::of_id(id).write()));
+        page
     }
 }
 
@@ -152,6 +173,18 @@ mod tests {
         assert!(paging.after() == Some(rows[1]));
         let last = paging.page(vec![rows[2]], |row| *row, |row| row.to_string());
         assert_eq!((last.data.len(), last.next_cursor), (1, None));
+    }
+
+    #[test]
+    fn a_page_that_filters_left_empty_leads_on_from_the_end_of_its_window() {
+        let rows = ids(3);
+        let paging = Paging::<Thing>::check(&mut Check::new(), Some(2), None).unwrap();
+        let page =
+            |rows: Vec<Id<Thing>>, end| paging.page_of_window(rows, end, |row| *row, |row| row).next_cursor;
+        assert_eq!(page(Vec::new(), Some(rows[2])), Some(Cursor::of_id(rows[2]).write()));
+        assert_eq!(page(vec![rows[0]], None), None);
+        // A page that is full ends with its last entry, wherever the window does.
+        assert_eq!(page(rows.clone(), Some(rows[2])), Some(Cursor::of_id(rows[1]).write()));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
+use super::Refused;
+
 /// What a request demands of the version of a resource. A version is the row's `version`, its `ETag` is strong.
 #[derive(Clone, Copy)]
 pub struct Preconditions {
@@ -19,6 +21,17 @@ impl Preconditions {
     /// The version that `If-Match` names: change that one or answer 412.
     pub const fn expected(&self) -> Option<i64> {
         self.expected
+    }
+
+    /// Whether the object has the version that the client expects.
+    ///
+    /// # Errors
+    /// [`Refused::VersionMismatch`].
+    pub fn require(&self, version: i64) -> Result<(), Refused> {
+        match self.expected {
+            Some(expected) if expected != version => Err(Refused::VersionMismatch),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The answer to a read: 304 without a body when the client has this version already.
@@ -33,6 +46,11 @@ impl Preconditions {
     pub fn changed<T: Serialize>(&self, version: i64, body: T) -> Response {
         ([etag(version)], Json(body)).into_response()
     }
+}
+
+/// The answer to what made an object: 201 with the object and its first `ETag`.
+pub fn created<T: Serialize>(version: i64, body: T) -> Response {
+    (StatusCode::CREATED, [etag(version)], Json(body)).into_response()
 }
 
 fn etag(version: i64) -> (HeaderName, HeaderValue) {
@@ -89,7 +107,10 @@ mod tests {
 
     #[tokio::test]
     async fn if_match_names_a_version_or_any() {
-        assert_eq!(of(IF_MATCH, "\"7\"").await.ok().unwrap().expected(), Some(7));
+        let seven = of(IF_MATCH, "\"7\"").await.ok().unwrap();
+        assert_eq!(seven.expected(), Some(7));
+        assert!(seven.require(7).is_ok() && matches!(seven.require(8), Err(Refused::VersionMismatch)));
+        assert!(of(IF_MATCH, "*").await.ok().unwrap().require(8).is_ok());
         assert_eq!(of(IF_MATCH, "*").await.ok().unwrap().expected(), None);
         assert_eq!(of(IF_MATCH, "W/\"7\"").await.err().unwrap().status(), StatusCode::PRECONDITION_FAILED);
         assert_eq!(of(IF_MATCH, "\"x\"").await.err().unwrap().status(), StatusCode::PRECONDITION_FAILED);

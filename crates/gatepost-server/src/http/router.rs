@@ -76,6 +76,8 @@ async fn openapi_json(document: Bytes) -> Response {
         (name = "recovery", description = "What travels through a mailbox: links that verify an address or reset a password"),
         (name = "account", description = "Your own account, and what you may see of others"),
         (name = "admin", description = "What administrators see and do"),
+        (name = "tasks", description = "What you have to do"),
+        (name = "items", description = "What you have"),
         (name = "second-factor", description = "Authenticators and recovery codes of your own account"),
         (name = "system", description = "What machines ask"),
     ),

@@ -7,7 +7,7 @@ mod modes;
 
 use std::time::Duration;
 
-use gatepost_testkit::{Answer, Node, PASSWORD, Persona, on_each_db};
+use gatepost_testkit::{Answer, EVERYBODY_MAY, Node, PASSWORD, Persona, on_each_db};
 use serde_json::{Value, json};
 
 async fn register(node: &Node, body: Value) -> Answer {
@@ -45,7 +45,7 @@ on_each_db! {
         assert_eq!(user["email_verified"], false);
         assert_eq!(user["is_active"], true);
         assert_eq!(user["roles"], json!(["user"]));
-        assert_eq!(user["permissions"], json!([]));
+        assert_eq!(user["permissions"], json!(EVERYBODY_MAY));
         assert_eq!(user["two_factor_enabled"], false);
         assert_eq!(user["created_at"], "2026-01-01T00:00:00Z");
         assert_eq!(user["last_login_at"], "2026-01-01T00:00:00Z");

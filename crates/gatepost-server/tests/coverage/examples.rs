@@ -69,12 +69,16 @@ async fn call(app: &TestApp, api: &Api, operation: &Operation<'_>) -> gatepost_t
         Some(Persona::of(&app.post(register.path).json(body).send().await))
     };
     let id = match &person {
+        // On somebody else: the only administrator cannot do everything to themselves.
+        Some(_) if operation.path.contains("/admin/users/{id}") => app.user("bystander").await.id,
         Some(person) if operation.id == "api_keys_revoke" => {
             app.api_key(person, &[]).await;
             let keys = app.get("/api/v1/api-keys").bearer(&person.access_token).send().await.json();
             keys["data"][0]["id"].as_str().unwrap().to_owned()
         }
-        Some(person) => person.id.clone(),
+        Some(person) => {
+            named::thing_of(app, operation.path, person).await.unwrap_or_else(|| person.id.clone())
+        }
         None => String::new(),
     };
     if let Some(person) = person.as_ref().filter(|_| !operation.permissions().is_empty()) {

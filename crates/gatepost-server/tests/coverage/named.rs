@@ -1,6 +1,19 @@
-//! Things that operations name in their path by something else than an id.
+//! Things that operations name in their paths, and that have to be there.
 
-use gatepost_testkit::TestApp;
+use gatepost_testkit::{Persona, TestApp};
+use serde_json::json;
+
+/// The id of a task or an item of somebody, for an operation whose path names one.
+pub(crate) async fn thing_of(app: &TestApp, path: &str, owner: &Persona) -> Option<String> {
+    let (list, _) = path.split_once("/{id}")?;
+    let list = list.replace("/admin/", "/");
+    if !matches!(list.as_str(), "/api/v1/tasks" | "/api/v1/items") {
+        return None;
+    }
+    let made = app.post(&list).bearer(&owner.access_token).json(&json!({ "title": "a thing" })).send().await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    Some(made.json()["id"].as_str().unwrap().to_owned())
+}
 
 /// The path of an operation whose `{name}` is that of a thing that is there.
 pub(crate) async fn path_of(app: &TestApp, operation: &str, path: &str) -> String {

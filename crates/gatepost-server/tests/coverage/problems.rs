@@ -142,7 +142,10 @@ async fn origin(app: &TestApp, kind: ProblemType) -> Origin {
         | ProblemType::LinkRequired
         | ProblemType::LastCredential
         | ProblemType::ProviderUnavailable => return ComesWith("social sign-in"),
-        ProblemType::NotOwner => return ComesWith("tasks and items"),
+        ProblemType::NotOwner => {
+            let path = format!("/api/v1/users/{}/items", app.some_user().await.id);
+            app.post(&path).bearer(token).json(&json!({ "title": "a lantern" })).send().await
+        }
         ProblemType::SignupDisabled => {
             let closed = in_mode(app, "closed").await;
             let ada = json!({ "email": "ada@example.com", "password": PASSWORD });

@@ -29,6 +29,16 @@ fn a_reachable_address_needs_a_public_url() {
     assert!(text(&output.stderr).contains("public_url = \"https://"), "{}", text(&output.stderr));
 }
 
+/// One id in 64 begins like a flag.
+#[test]
+fn a_key_whose_id_begins_with_a_hyphen_can_be_named() {
+    let installation = Installation::on_sqlite();
+    drop(installation.serve());
+    let output = installation.run(&["keys", "revoke", "-eIUwV2Jx-1Zj4ereCc0SHFitxSaeyNFwgAlUYbq6Bc"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("there is no key -eIU"), "{}", text(&output.stderr));
+}
+
 #[test]
 fn jwt_08_another_master_key_is_refused_with_exit_78() {
     let installation = Installation::on_sqlite();

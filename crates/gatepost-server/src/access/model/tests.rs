@@ -62,6 +62,9 @@ fn az_05_nobody_reaches_further_than_their_own_rights() {
     assert!(!everything.covers(&rules, &role(ADMIN, &[])));
     assert!(of(vec![role(ADMIN, &[])]).covers(&rules, &role(ADMIN, &[])));
     assert!(Authority::Operator.covers(&rules, &role(ADMIN, &[])));
+    // What every account may do does not put it out of reach of a key that names less.
+    assert!(reader.covers(&rules, &role(USER, &["things:write"])));
+    assert!(!reader.covers_permission("things:write"));
 }
 
 #[test]

@@ -24,8 +24,7 @@ pub use self::address::Email;
 pub use self::country::Country;
 pub use self::login::LoginIdentifier;
 pub use self::phone::PhoneNumber;
-pub(crate) use self::profile::one_line;
-pub use self::profile::{AvatarUrl, Bio, DeviceName, PersonName};
+pub use self::profile::{AvatarUrl, Bio, DeviceName, PersonName, one_line, several_lines};
 pub use self::username::Username;
 
 /// Why a text is not what it should be. It never holds the text.
@@ -37,7 +36,8 @@ pub struct IdentifierError {
 }
 
 impl IdentifierError {
-    pub(crate) const fn new(code: &'static str, detail: &'static str) -> Self {
+    /// An error of a field of your own: a stable slug, and one sentence that says what is expected.
+    pub const fn new(code: &'static str, detail: &'static str) -> Self {
         Self { code, detail }
     }
 

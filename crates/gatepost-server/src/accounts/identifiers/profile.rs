@@ -75,14 +75,7 @@ impl Bio {
     pub fn parse(text: &str) -> Result<Self, IdentifierError> {
         const TOO_LONG: IdentifierError =
             IdentifierError::new("too_long", "This text has at most 500 characters.");
-        const CHARACTERS: IdentifierError = IdentifierError::new(
-            "invalid_characters",
-            "This must not hold control characters or characters that turn the text around.",
-        );
-        let text = bounded(text, 500, TOO_LONG)?.replace("\r\n", "\n");
-        let is_foreign =
-            |c: char| is_bidi_control(c) || (c != '\n' && c != '\t' && (c.is_control() || is_line_break(c)));
-        if text.contains(is_foreign) { Err(CHARACTERS) } else { Ok(Self(text)) }
+        several_lines(text, 500, TOO_LONG).map(Self)
     }
 
     /// The text. Its only line break is LF.
@@ -130,15 +123,36 @@ impl AvatarUrl {
     }
 }
 
-/// One line of visible text.
-pub(crate) fn one_line(
+/// One line of visible text, of 1 to `longest` code points: a name, a title. White space around it is dropped.
+///
+/// # Errors
+///
+/// `too_short` when nothing visible is in it, `too_long` as it was handed in, or `invalid_characters`.
+pub fn one_line(text: &str, longest: usize, too_long: IdentifierError) -> Result<String, IdentifierError> {
+    let text = bounded(text, longest, too_long)?;
+    let is_foreign = |c: char| c.is_control() || is_line_break(c) || is_bidi_control(c);
+    if text.contains(is_foreign) { Err(CHARACTERS) } else { Ok(text.to_owned()) }
+}
+
+/// A text of 1 to `longest` code points that may have several lines: a description. White space around it is dropped, and
+/// CR LF becomes LF.
+///
+/// # Errors
+///
+/// `too_short` when nothing visible is in it, `too_long` as it was handed in, or `invalid_characters`.
+pub fn several_lines(
     text: &str,
     longest: usize,
     too_long: IdentifierError,
 ) -> Result<String, IdentifierError> {
-    let text = bounded(text, longest, too_long)?;
-    let is_foreign = |c: char| c.is_control() || is_line_break(c) || is_bidi_control(c);
-    if text.contains(is_foreign) { Err(CHARACTERS) } else { Ok(text.to_owned()) }
+    const CHARACTERS: IdentifierError = IdentifierError::new(
+        "invalid_characters",
+        "This must not hold control characters or characters that turn the text around.",
+    );
+    let text = bounded(text, longest, too_long)?.replace("\r\n", "\n");
+    let is_foreign =
+        |c: char| is_bidi_control(c) || (c != '\n' && c != '\t' && (c.is_control() || is_line_break(c)));
+    if text.contains(is_foreign) { Err(CHARACTERS) } else { Ok(text) }
 }
 
 /// A text without the white space around it, of 1 to `longest` code points, with something to see in it.

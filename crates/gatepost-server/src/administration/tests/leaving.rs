@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatepost_db::{DbError, Statement, WriteTx, params};
 use gatepost_server::Extension;
-use gatepost_server::audit::Act;
+use gatepost_server::audit::{self, Act};
 use gatepost_server::extension::OwnedResource;
 use gatepost_server::ids::UserId;
 use gatepost_testkit::Setup;
@@ -23,8 +23,10 @@ impl OwnedResource for Notes {
         "notes"
     }
 
-    fn transfer(&self, tx: &mut WriteTx<'_>, _: &Act, from: UserId, to: UserId) -> Result<u64, DbError> {
-        tx.execute(&TRANSFER, &params![from, to])
+    fn transfer(&self, tx: &mut WriteTx<'_>, act: &Act, from: UserId, to: UserId) -> Result<u64, DbError> {
+        let count = tx.execute(&TRANSFER, &params![from, to])?;
+        audit::record_transfer(tx, act, self.name(), (from, to), count)?;
+        Ok(count)
     }
 }
 
@@ -203,7 +205,7 @@ on_each_db! {
         let details = "SELECT details FROM audit_log WHERE action = 'resources_transferred' AND user_id = ?1 AND actor_id = ?2";
         let details = app.text(details, &params![bob.user_id(), admin.user_id()]).await.unwrap();
         let details: Value = serde_json::from_str(&details).unwrap();
-        assert_eq!(details, json!({ "to": eve.id, "resource": "notes", "number": 3 }));
+        assert_eq!(details, json!({ "resource": "notes", "from": bob.id, "to": eve.id, "count": 3 }));
         // What was given away is not taken back.
         assert_eq!(restore(&app, &bob, &admin).await.status, 200);
         assert_eq!((notes_of(&app, &bob).await, notes_of(&app, &eve).await), (0, 4));

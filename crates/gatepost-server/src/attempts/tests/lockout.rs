@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_testkit::{PASSWORD, Setup, TestApp, on_each_db};
-use http::header::ORIGIN;
+use http::header::{COOKIE, ORIGIN};
 use tokio::sync::Barrier;
 
 use super::{WRONG, device_cookie, known_device, lock_out, login_with, retry_after};
@@ -91,6 +91,16 @@ on_each_db! {
         close(&app, "ada").await;
         app.login("ada", PASSWORD).await.assert_refused(429, "too_many_attempts");
         assert_eq!(login_with(&app, "ada", PASSWORD, &cookie).await.status, 200);
+    }
+
+    async fn bru_02_a_known_device_is_let_in_by_the_token_endpoint_too(app: TestApp) {
+        app.user("ada").await;
+        let cookie = known_device(&app, "ada").await;
+        close(&app, "ada").await;
+        let form = || app.post("/oauth/token").form(&[("grant_type", "password"), ("username", "ada"), ("password", PASSWORD)]);
+        form().send().await.assert_refused(429, "temporarily_unavailable");
+        let known = form().header(COOKIE, &cookie).send().await;
+        assert_eq!(known.status, 200, "{}", known.text());
     }
 
     async fn bru_02_a_cookie_of_another_account_or_one_that_failed_ten_times_counts_for_nothing(app: TestApp) {

@@ -67,7 +67,12 @@ on_each_db! {
         // And it does not go on from there.
         assert!(matches!(purge(&app, Timestamp::from_secs(0)).await, Err(PurgeError::Changed(_))));
         assert_eq!(everything(&app).await.len(), entries.len() - 3);
-        for refused in ["DELETE FROM audit_floor", "UPDATE audit_floor SET seq = 2"] {
+        for refused in [
+            "DELETE FROM audit_floor", "UPDATE audit_floor SET seq = 2", "UPDATE audit_floor SET mac = chain_mac",
+            // What stands above the floor stays, from the next row on.
+            "DELETE FROM audit_log WHERE id IN (SELECT entry_id FROM audit_chain WHERE seq = 4)",
+            "DELETE FROM audit_chain WHERE seq = 4", "DELETE FROM audit_segments",
+        ] {
             assert!(matches!(attempt(&app, refused).await, Err(DbError::Constraint { .. })), "{refused}");
         }
     }

@@ -53,6 +53,26 @@ on_each_db! {
         assert_eq!(kinds(&app, "thief@example.org").await, Vec::<String>::new());
     }
 
+    async fn rec_08_a_session_that_ends_while_the_body_comes_in_changes_no_address(app: TestApp) {
+        let ada = verified(&app, "ada").await;
+        app.clock.advance(MINUTE);
+        let (node, token) = ((*app).clone(), ada.access_token.clone());
+        let slow = app.post("/api/v1/users/me/email").bearer(&ada.access_token).json(&json!({ "new_email": "thief@example.org" }));
+        let late = slow.meanwhile(async move { assert_eq!(node.logout(&token).await.status, 204) }).send().await;
+        late.assert_refused(401, "invalid_token");
+        assert_eq!(kinds(&app, "thief@example.org").await, Vec::<String>::new());
+        assert_eq!(app.number("SELECT count(*) FROM mail_links", &[]).await, 0);
+    }
+
+    async fn rec_05_the_owner_of_a_disabled_account_does_not_hear_that_somebody_wants_its_address(app: TestApp) {
+        let (ada, gone) = (verified(&app, "ada").await, app.user("gone").await);
+        app.set_active(gone.user_id(), false).await;
+        app.clock.advance(MINUTE);
+        let answer = change(&app, &ada.access_token, &gone.email).await;
+        assert_eq!((answer.status, answer.json()), (202, json!({ "status": "check_email" })));
+        assert_eq!(kinds(&app, &gone.email).await, ["verify_address"]);
+    }
+
     async fn rec_05_whether_the_new_address_is_taken_nobody_who_asks_can_see(app: TestApp) {
         let (ada, bob) = (verified(&app, "ada").await, verified(&app, "bob").await);
         app.user("taken").await;
@@ -85,6 +105,22 @@ on_each_db! {
         // Their owners hear of it, at most once a day.
         assert_eq!(kinds(&app, "taken@example.com").await, ["verify_address", "account_exists"]);
         assert!(!kinds(&app, "moved@example.com").await.contains(&"confirm_address".to_owned()));
+    }
+
+    async fn rec_05_an_account_without_a_verified_address_cannot_see_it_either(app: TestApp) {
+        app.user("taken").await;
+        // No mail to a present mailbox says how often: only the link does, and so it is made for a taken address, too.
+        for (name, wanted) in [("ada", "free@example.com"), ("bob", "taken@example.com")] {
+            let user = app.user(name).await;
+            let earlier = confirm_token(&app, &user, &format!("earlier-{name}@example.com")).await;
+            app.clock.advance(MINUTE);
+            for _ in 0..2 {
+                assert_eq!(change(&app, &user.access_token, wanted).await.status, 202);
+            }
+            present(&app, "confirm-email", &earlier).await.assert_refused(400, "invalid_token");
+            let requests = "SELECT count(*) FROM audit_log WHERE action = 'email_change_requested' AND user_id = ?1";
+            assert_eq!(app.number(requests, &gatepost_db::params![user.user_id()]).await, 2, "{name}");
+        }
     }
 
     async fn rec_08_of_two_who_claim_an_address_one_gets_it(app: TestApp) {
@@ -150,6 +186,23 @@ on_each_db! {
         reset(&app, &old_reset, NEW).await.assert_refused(400, "invalid_token");
         present(&app, "verify-email", &old_verify).await.assert_refused(400, "invalid_token");
         assert_eq!(app.login("new@example.com", PASSWORD).await.status, 200);
+    }
+
+    async fn rec_02_a_link_to_an_address_stays_dead_when_the_address_returns(app: TestApp) {
+        let ada = verified(&app, "ada").await;
+        let old_reset = reset_token(&app, &ada.email).await;
+        for address in ["new@example.com", "ada@example.com"] {
+            changed(&app, &ada, address).await;
+        }
+        reset(&app, &old_reset, NEW).await.assert_refused(400, "invalid_token");
+        assert_eq!(app.login("ada", PASSWORD).await.status, 200);
+    }
+
+    async fn rec_08_another_spelling_of_the_same_address_is_told_once(app: TestApp) {
+        let ada = verified(&app, "ada").await;
+        changed(&app, &ada, "ADA@example.com").await;
+        assert_eq!(kinds(&app, "ADA@example.com").await, ["confirm_address", "address_changed"]);
+        assert_eq!(kinds(&app, "ada@example.com").await, ["verify_address", "address_changing"]);
     }
 
     async fn rec_09_an_account_asks_once_a_minute_and_five_times_a_day(app: TestApp) {

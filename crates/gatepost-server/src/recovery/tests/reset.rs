@@ -6,7 +6,9 @@ use gatepost_server::recovery::answer_requests;
 use gatepost_testkit::{PASSWORD, on_each_db};
 use tokio::task::JoinSet;
 
-use super::letters::{ask, kinds, newest, reset, reset_token, verify};
+use super::letters::{
+    ask, changed, kinds, newest, present, reset, reset_token, undo_token, verified, verify,
+};
 
 const NEW: &str = "CANARY lighthouse above the reef";
 const OTHER: &str = "CANARY ferries along the coast";
@@ -188,6 +190,18 @@ on_each_db! {
         assert_eq!(app.me(&owner.access_token).await.json()["two_factor_enabled"], false);
         let details = app.text("SELECT details FROM audit_log WHERE action = 'second_factor_disabled'", &[]).await;
         assert_eq!(details.as_deref(), Some(r#"{"by":"recovery"}"#));
+    }
+
+    async fn reg_06_no_link_of_a_squatter_takes_the_account_back_after_the_reset(app: TestApp) {
+        let squatter = verified(&app, "squatter").await;
+        changed(&app, &squatter, "victim@example.com").await;
+        let undo = undo_token(&app, "squatter@example.com").await;
+        // As if nobody had ever shown that the mailbox is theirs.
+        app.execute("UPDATE users SET email_verified = FALSE", &[]).await;
+        let token = reset_token(&app, "victim@example.com").await;
+        assert_eq!(reset(&app, &token, NEW).await.status, 204);
+        present(&app, "undo-email", &undo).await.assert_refused(400, "invalid_token");
+        assert_eq!(app.login("victim@example.com", NEW).await.status, 200);
     }
 
     async fn mfa_08_a_mailed_link_never_gets_past_a_second_factor(app: TestApp) {

@@ -6,7 +6,9 @@ use gatepost_server::attempts;
 use gatepost_server::recovery::answer_requests;
 use gatepost_testkit::{PASSWORD, TestApp, on_each_db};
 
-use super::letters::{changed, confirm_token, kinds, newest, present, reset, undo_token, verified};
+use super::letters::{
+    changed, confirm_token, kinds, newest, present, reset, reset_token, undo_token, verified,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const NEW: &str = "CANARY lighthouse above the reef";
@@ -81,6 +83,16 @@ on_each_db! {
         assert_eq!(present(&app, "secure-account", &token).await.status, 204);
     }
 
+    async fn rec_06_a_reset_ends_the_link_of_an_alert_before_it(app: TestApp) {
+        let ada = verified(&app, "ada").await;
+        attack(&app, "ada").await;
+        let token = newest(&app, &ada.email, KIND).await.token();
+        let set = reset_token(&app, &ada.email).await;
+        assert_eq!(reset(&app, &set, NEW).await.status, 204);
+        present(&app, "secure-account", &token).await.assert_refused(400, "invalid_token");
+        assert_eq!(app.login("ada", NEW).await.status, 200);
+    }
+
     async fn rec_02_the_link_dies_with_the_address_and_after_a_day(app: TestApp) {
         let ada = verified(&app, "ada").await;
         attack(&app, "ada").await;
@@ -92,6 +104,11 @@ on_each_db! {
         let token = newest(&app, &bob.email, KIND).await.token();
         app.clock.advance(DAY);
         present(&app, "secure-account", &token).await.assert_refused(400, "invalid_token");
+        let carol = verified(&app, "carol").await;
+        attack(&app, "carol").await;
+        let token = newest(&app, &carol.email, KIND).await.token();
+        app.clock.advance(DAY - Duration::from_micros(1));
+        assert_eq!(present(&app, "secure-account", &token).await.status, 204);
     }
 
     async fn rec_08_securing_an_account_leaves_older_mailboxes_their_way_back(app: TestApp) {

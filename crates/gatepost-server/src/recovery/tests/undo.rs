@@ -93,6 +93,19 @@ on_each_db! {
         assert_eq!(address(&app, &bob).await.0, "bob@example.com");
     }
 
+    async fn bru_02_taking_a_change_back_opens_the_door_that_a_guesser_closed(app: TestApp) {
+        let ada = verified(&app, "ada").await;
+        changed(&app, &ada, THIEF).await;
+        // Nobody has the address meanwhile; it is the account's again in a moment.
+        for _ in 0..8 {
+            app.login("ada@example.com", "another password").await;
+        }
+        app.login("ada@example.com", PASSWORD).await.assert_refused(429, "too_many_attempts");
+        let undo = undo_token(&app, "ada@example.com").await;
+        assert_eq!(present(&app, "undo-email", &undo).await.status, 204);
+        app.login("ada@example.com", PASSWORD).await.assert_refused(401, "invalid_credentials");
+    }
+
     async fn rec_08_a_new_password_takes_nobody_their_way_back(app: TestApp) {
         let ada = verified(&app, "ada").await;
         changed(&app, &ada, THIEF).await;

@@ -40,6 +40,13 @@ on_each_db! {
         assert_eq!(present(&app, "verify-email", &token).await.status, 204);
     }
 
+    async fn rec_02_a_changed_password_ends_the_verification_link(app: TestApp) {
+        let ada = app.user("ada").await;
+        let token = verify_token(&app, &ada.email).await;
+        assert_eq!(app.change_password(&ada.access_token, PASSWORD, "CANARY boats in the harbour").await.status, 200);
+        present(&app, "verify-email", &token).await.assert_refused(400, "invalid_token");
+    }
+
     async fn brief3_verification_link_is_not_a_bearer_token(app: TestApp) {
         let ada = app.user("ada").await;
         for token in [verify_token(&app, &ada.email).await, reset_token(&app, &ada.email).await] {

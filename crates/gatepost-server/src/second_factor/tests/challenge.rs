@@ -186,6 +186,18 @@ on_each_db! {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
+    async fn mfa_02_no_page_goes_on_with_what_the_token_endpoint_began_not_even_ours(app: TestApp) {
+        let ada = enrolled(&app).await;
+        let form = [("grant_type", "password"), ("username", "ada"), ("password", PASSWORD)];
+        let begun = app.post("/oauth/token").form(&form).header(SITE, "same-origin").send().await;
+        begun.assert_refused(400, "mfa_required");
+        assert_eq!(begun.header("set-cookie"), "");
+        let body = body(&begun, &app.next_code(&ada.authenticator));
+        app.post(SECOND).json(&body).header(SITE, "same-origin").send().await.assert_refused(401, "challenge_expired");
+        let answer = app.post(SECOND).json(&body).send().await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
     async fn brief3_a_code_is_good_once(app: TestApp) {
         let ada = enrolled(&app).await;
         let (first, second) = (app.challenge("ada").await, app.challenge("ada").await);

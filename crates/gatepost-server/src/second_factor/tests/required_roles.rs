@@ -1,7 +1,7 @@
 //! Roles that count only where a second factor was shown.
 
 use gatepost_server::access;
-use gatepost_testkit::{Persona, Setup, on_each_db};
+use gatepost_testkit::{EVERYBODY_MAY, Persona, Setup, on_each_db};
 use serde_json::json;
 
 fn strict(setup: Setup) -> Setup {
@@ -22,7 +22,7 @@ on_each_db! {
             assert_eq!(persona.claims()["roles"], json!(["user"]));
             for node in [&*app, &second] {
                 let me = node.me(&persona.access_token).await.json();
-                assert_eq!((&me["roles"], &me["permissions"]), (&json!(["user"]), &json!([])));
+                assert_eq!((&me["roles"], &me["permissions"]), (&json!(["user"]), &json!(EVERYBODY_MAY)));
             }
         }
         // With one: from the confirmation on.

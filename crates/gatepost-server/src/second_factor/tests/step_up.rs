@@ -117,6 +117,38 @@ on_each_db! {
         assert_eq!(app.number("SELECT count(*) FROM outbox WHERE kind = 'second_factor_changed'", &[]).await, 2);
     }
 
+    async fn mfa_06_a_session_that_ended_on_another_node_removes_no_factor_and_draws_no_codes(app: TestApp) {
+        let second = app.second_node().await;
+        let ada = app.user("ada").await;
+        let ada = app.with_totp(&ada).await;
+        let token = &ada.persona.access_token;
+        // The other node knows the session by heart.
+        for _ in 0..3 {
+            assert_eq!(second.me(token).await.status, 200);
+        }
+        assert_eq!(app.logout(token).await.status, 204);
+        remove(&second, token).await.assert_refused(401, "invalid_token");
+        second.post(CODES).bearer(token).send().await.assert_refused(401, "invalid_token");
+        assert_eq!(app.number("SELECT count(*) FROM totp_credentials", &[]).await, 1);
+        let challenge = app.challenge("ada").await;
+        assert_eq!(app.second_factor(&challenge, "recovery_code", &ada.recovery_codes[0]).await.status, 200);
+    }
+
+    async fn mfa_06_a_session_that_ends_meanwhile_is_not_made_fresh(app: TestApp) {
+        let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+        let bob = app.with_totp(&bob).await;
+        let password = json!({ "method": "password", "password": PASSWORD });
+        let code = json!({ "method": "recovery_code", "code": bob.recovery_codes[0] });
+        for (token, body) in [(&ada.access_token, password), (&bob.persona.access_token, code)] {
+            let (node, ended) = ((*app).clone(), token.clone());
+            let slow = app.post("/api/v1/auth/step-up").bearer(token).json(&body);
+            let late = slow.meanwhile(async move { assert_eq!(node.logout(&ended).await.status, 204) }).send().await;
+            late.assert_refused(401, "invalid_token");
+        }
+        assert_eq!(app.number("SELECT count(*) FROM audit_log WHERE action = 'stepped_up'", &[]).await, 0);
+        assert_eq!(app.number("SELECT count(*) FROM recovery_codes WHERE used_at IS NULL", &[]).await, 10);
+    }
+
     async fn mfa_07_a_new_set_kills_the_old_one(app: TestApp) {
         let ada = app.user("ada").await;
         let ada = app.with_totp(&ada).await;

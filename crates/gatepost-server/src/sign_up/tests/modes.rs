@@ -221,6 +221,43 @@ on_each_db! {
         app.get("/api/v1/users/me").api_key(&key).send().await.assert_refused(401, "invalid_token");
     }
 
+    async fn reg_06_a_second_factor_of_whoever_registered_first_ends_with_the_password(app: TestApp = verify_first) {
+        register(&app, person("ada")).await;
+        verify(&app, "ada").await;
+        let mallory = gatepost_testkit::Persona::of(&app.login("ada", PASSWORD).await);
+        app.with_totp(&mallory).await;
+        app.execute("UPDATE users SET email_verified = FALSE", &[]).await;
+        let mut body = person("ada");
+        body["password"] = json!("CANARY lighthouse above the reef");
+        assert_eq!(register(&app, body).await.status, 202);
+        // Otherwise it would keep out whoever reads the mailbox.
+        assert_eq!(app.number("SELECT count(*) FROM totp_credentials", &[]).await, 0);
+        assert_eq!(app.number("SELECT count(*) FROM users WHERE two_factor_enabled", &[]).await, 0);
+        let details = app.text("SELECT details FROM audit_log WHERE action = 'second_factor_disabled'", &[]).await;
+        assert_eq!(details.as_deref(), Some(r#"{"by":"registration"}"#));
+    }
+
+    async fn reg_06_of_passwords_that_are_registered_at_once_none_is_kept(app: TestApp = verify_first) {
+        let nodes = [(*app).clone(), app.second_node().await];
+        let passwords = [PASSWORD, "CANARY lighthouse above the reef", "CANARY boats in the harbour", "CANARY ferries along the coast"];
+        for round in 0..4 {
+            let name = format!("victim-{round}");
+            let contenders: Vec<_> = passwords.iter().enumerate().map(|(number, password)| {
+                let (node, mut body) = (nodes[number % 2].clone(), person(&name));
+                body["password"] = json!(password);
+                tokio::spawn(async move { register(&node, body).await })
+            }).collect();
+            for contender in contenders {
+                let answer = contender.await.unwrap();
+                assert_eq!((answer.status, answer.json()), (202, json!({ "status": "check_email" })));
+            }
+            verify(&app, &name).await;
+            for password in passwords {
+                app.login(&name, password).await.assert_refused(401, "invalid_credentials");
+            }
+        }
+    }
+
     async fn reg_05_the_owner_of_an_address_is_told_once_a_day(app: TestApp = verify_first) {
         register(&app, person("ada")).await;
         assert_eq!(mailed(&app).await.len(), 1);
@@ -238,6 +275,16 @@ on_each_db! {
         app.clock.advance(Duration::from_secs(2 * 86_400));
         assert_eq!(register(&app, person("ada")).await.status, 202);
         assert_eq!(mailed(&app).await, []);
+    }
+
+    async fn bru_01_a_guesser_closes_no_name_for_whoever_registers_it_where_accounts_wait(app: TestApp = verify_first) {
+        for _ in 0..6 {
+            app.login("ada@example.com", WRONG).await;
+        }
+        app.login("ada@example.com", PASSWORD).await.assert_refused(429, "too_many_attempts");
+        register(&app, person("ada")).await;
+        verify(&app, "ada").await;
+        assert_eq!(app.login("ada@example.com", PASSWORD).await.status, 200);
     }
 
     async fn an_account_opens_once_its_address_is_verified(app: TestApp = verify_first) {
