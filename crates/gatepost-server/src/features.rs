@@ -47,12 +47,14 @@ pub static FEATURES: &[Feature] = features! {
     sign_up   owns ["setup_link", "invitations"]
     tasks     owns ["tasks"]
     items     owns ["items"]
+    administration owns []
     // order: end
 };
 
 /// The operations of all features.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .merge(crate::administration::routes())
         .merge(crate::sign_up::routes())
         .merge(crate::recovery::routes())
         .merge(crate::sign_in::routes())
@@ -121,6 +123,7 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(19, "invitations", "0019_invitations"),
         migration!(20, "api_key_factors", "0020_api_key_factors"),
         migration!(21, "roles", "0021_roles"),
-        migration!(22, "tasks_and_items", "0023_tasks_and_items"),
+        migration!(22, "administration", "0022_administration"),
+        migration!(23, "tasks_and_items", "0023_tasks_and_items"),
     ],
 };

@@ -17,6 +17,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod administration;
 pub mod api_keys;
 pub mod app;
 pub mod attempts;

@@ -6,6 +6,8 @@
 mod access;
 #[path = "../src/accounts/tests.rs"]
 mod accounts;
+#[path = "../src/administration/tests.rs"]
+mod administration;
 #[path = "../src/api_keys/tests.rs"]
 mod api_keys;
 #[path = "../src/attempts/tests.rs"]

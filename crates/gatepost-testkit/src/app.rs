@@ -28,6 +28,7 @@ use crate::clock::ManualClock;
 #[derive(Clone, Default)]
 pub struct Setup {
     settings: Vec<(String, String)>,
+    extension: Extension,
 }
 
 impl Setup {
@@ -40,6 +41,13 @@ impl Setup {
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With what an application around Gatepost adds.
+    #[must_use]
+    pub fn extended(mut self, extension: Extension) -> Self {
+        self.extension = extension;
         self
     }
 
@@ -124,7 +132,7 @@ impl Node {
             clock: clock.clock(),
             random,
             master,
-            extension: Extension::new(),
+            extension: setup.extension.clone(),
         })
         .await?;
         let router = finish(router(app.clone()), HttpParts::new(app.clock.clone(), app.random.clone()));

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use gatepost_kernel::Timestamp;
-use gatepost_server::access;
 use gatepost_server::audit::Head;
 
 const AFTER_HELP: &str = "Examples:
@@ -164,9 +163,9 @@ pub(crate) enum User {
     Invite {
         /// The address; it must not have an account
         email: String,
-        /// What they become
-        #[arg(long, default_value = access::USER, value_parser = [access::USER, access::ADMIN])]
-        role: String,
+        /// What they become besides a user; may be said more than once
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
     },
     /// Let somebody in who waits for an administrator (sign_up.mode admin_approval); they get a mail
     #[command(after_help = "Example:\n  gatepost user list\n  gatepost user approve ada@example.com")]
@@ -188,6 +187,31 @@ pub(crate) enum User {
     /// Switch an account on again
     Enable {
         /// An address, a username or an id
+        who: String,
+    },
+    /// Show the roles of an account, or give it exactly these; `user` it has in any case
+    #[command(
+        after_help = "Example:\n  gatepost user roles ada@example.com editor auditor\n  gatepost user roles ada@example.com user"
+    )]
+    Roles {
+        /// An address, a username or an id
+        who: String,
+        /// All roles that it is to have
+        roles: Vec<String>,
+    },
+    /// Delete an account. Its names are free at once; for seven days it can be restored, then it goes with all that it owns
+    #[command(after_help = "Example:\n  gatepost user delete ada@example.com --transfer-to bob@example.com")]
+    Delete {
+        /// An address, a username or an id
+        who: String,
+        /// Who owns from now on what it owns: an address, a username or an id
+        #[arg(long, value_name = "WHO")]
+        transfer_to: Option<String>,
+    },
+    /// Bring back an account that was deleted within seven days. What it had handed out stays dead
+    #[command(after_help = "Example:\n  gatepost user restore ada@example.com")]
+    Restore {
+        /// The address or username that it had, or its id
         who: String,
     },
     /// List the API keys of an account, newest first, or revoke one

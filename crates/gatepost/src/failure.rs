@@ -8,6 +8,7 @@ use gatepost_db::{DbError, LockError};
 use gatepost_problem::Problem;
 use gatepost_server::access;
 use gatepost_server::accounts;
+use gatepost_server::administration;
 use gatepost_server::app::StartError;
 use gatepost_server::config::ConfigProblems;
 use gatepost_server::keys::{KeysError, MasterKeyError};
@@ -207,6 +208,17 @@ impl From<access::Error> for Failure {
             | access::Error::UnknownPermission(_)
             | access::Error::Conflict(_)
             | access::Error::VersionMismatch => Self::new(REFUSED, error.to_string()),
+        }
+    }
+}
+
+impl From<administration::Error> for Failure {
+    fn from(error: administration::Error) -> Self {
+        match error {
+            administration::Error::Access(error) => error.into(),
+            administration::Error::NoRecipient
+            | administration::Error::EnoughMails
+            | administration::Error::Conflict(_) => Self::new(REFUSED, error.to_string()),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use gatepost_db::DbError;
 use gatepost_server::App;
-use gatepost_server::access;
+use gatepost_server::access::{self, Authority};
 use gatepost_server::accounts::{self, Email, LoginIdentifier, User, UserBody};
+use gatepost_server::administration;
 use gatepost_server::config::Config;
 use gatepost_server::http::Rights;
 use gatepost_server::{attempts, second_factor, sessions, sign_in, sign_up};
@@ -44,6 +45,9 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
         | Command::Disable { .. }
         | Command::Enable { .. }
         | Command::ResetSecondFactor { .. }
+        | Command::Roles { .. }
+        | Command::Delete { .. }
+        | Command::Restore { .. }
         | Command::ApiKeys { .. }
         | Command::RevokeSessions { .. }
         | Command::Unlock { .. } => None,
@@ -59,10 +63,13 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
             output::line(format_args!("{} has a new password; all sessions have ended", user.email))
         }
         (Command::List { json }, _) => list(&app, json).await,
-        (Command::Invite { email, role }, _) => invite(&app, &email, &role).await,
+        (Command::Invite { email, roles }, _) => invite(&app, &email, roles).await,
         (Command::Approve { who }, _) => approve(&app, &who).await,
         (Command::Show { who }, _) => show(&app, &who).await,
         (Command::Disable { who }, _) => switch(&app, &who, false).await,
+        (Command::Roles { who, roles }, _) => assign(&app, &who, roles).await,
+        (Command::Delete { who, transfer_to }, _) => delete(&app, &who, transfer_to.as_deref()).await,
+        (Command::Restore { who }, _) => restore(&app, &who).await,
         (Command::ApiKeys { who, revoke }, _) => {
             let (user, _) = find(&app, &who).await?;
             match revoke {
@@ -141,20 +148,85 @@ const fn state(user: &User) -> &'static str {
     }
 }
 
-async fn invite(app: &App, email: &str, role: &str) -> Result<(), Failure> {
+async fn invite(app: &App, email: &str, roles: Vec<String>) -> Result<(), Failure> {
     let address = Email::parse(email)
         .map_err(|error| Failure::new(REFUSED, format!("{email} cannot be invited: {error}")))?;
-    let role = if role == access::ADMIN { access::ADMIN } else { access::USER };
-    match sign_up::invite(app, address, role).await? {
-        Some(link) => {
+    let named = roles.clone();
+    let becomes = if roles.is_empty() { access::USER.to_owned() } else { roles.join(", ") };
+    match sign_up::invite(app, address, roles).await {
+        Ok(link) => {
             output::line(format_args!(
-                "{email} is invited as {role} until {}, by mail, with this link:",
+                "{email} is invited as {becomes} until {}, by mail, with this link:",
                 link.expires_at
             ))?;
             output::line(link.url.expose())
         }
-        None => Err(Failure::new(REFUSED, format!("{email} has an account already; nobody was invited"))
-            .hint("`gatepost user show` shows it")),
+        Err(access::Error::Account(accounts::Error::EmailTaken)) => {
+            Err(Failure::new(REFUSED, format!("{email} has an account already; nobody was invited"))
+                .hint("`gatepost user show` shows it"))
+        }
+        Err(error) => Err(refused(error, &named)),
+    }
+}
+
+/// Names the role that does not exist: the error knows only its place.
+fn refused(error: access::Error, named: &[String]) -> Failure {
+    let access::Error::UnknownRole(place) = error else { return error.into() };
+    let role = named.get(place).map_or("", String::as_str);
+    Failure::new(REFUSED, format!("there is no role {role}"))
+        .hint("administrators make roles, at /api/v1/admin/roles")
+}
+
+async fn assign(app: &App, who: &str, roles: Vec<String>) -> Result<(), Failure> {
+    let (user, rights) = find(app, who).await?;
+    if roles.is_empty() {
+        return output::line(format_args!("{}: {}", user.email, rights.roles.join(", ")));
+    }
+    let (act, rules, identities, id) =
+        (app.operator_act(), app.access.clone(), app.identities.clone(), user.id);
+    let wanted = roles.clone();
+    let assigned = app.db.write(move |tx| {
+        identities.forget_after_commit(tx, id);
+        access::set_roles(tx, &act, &rules, &Authority::Operator, (id, &wanted))
+    });
+    assigned.await.map_err(|error| refused(error, &roles))?;
+    let (user, rights) = find(app, &user.id.to_string()).await?;
+    output::line(format_args!("{}: {}", user.email, rights.roles.join(", ")))
+}
+
+async fn delete(app: &App, who: &str, transfer_to: Option<&str>) -> Result<(), Failure> {
+    let (user, _) = find(app, who).await?;
+    let heir = match transfer_to {
+        Some(heir) => Some(find(app, heir).await?.0),
+        None => None,
+    };
+    let (act, id, to) = (app.operator_act(), user.id, heir.as_ref().map(|heir| heir.id));
+    let resources = app.owned_resources();
+    app.db.write(move |tx| administration::delete(tx, &act, &resources, (id, to))).await?;
+    let owned = heir.map_or_else(String::new, |heir| format!("; what it owned is {}'s", heir.email));
+    output::line(format_args!(
+        "{} is deleted{owned}; for seven days `gatepost user restore {id}` brings it back",
+        user.email
+    ))
+}
+
+async fn restore(app: &App, who: &str) -> Result<(), Failure> {
+    let (id, name) = (who.parse().ok(), LoginIdentifier::parse(who).ok());
+    let act = app.operator_act();
+    let restored = app.db.write(move |tx| {
+        let id = match (id, &name) {
+            (Some(id), _) => Some(id),
+            (None, Some(name)) => administration::find_deleted(tx, name)?.map(|user| user.id),
+            (None, None) => None,
+        };
+        administration::restore(tx, &act, id.ok_or(accounts::Error::NotFound)?)
+    });
+    match restored.await {
+        Ok(user) => output::line(format_args!("{} is back; its owner signs in as before", user.email)),
+        Err(administration::Error::Access(access::Error::Account(accounts::Error::NotFound))) => {
+            Err(Failure::new(REFUSED, format!("no account {who} was deleted within the last seven days")))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use gatepost_db::WriteTx;
+use gatepost_db::{ReadTx, WriteTx};
 use gatepost_problem::{ApiResult, Check, Json, Path, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -76,6 +76,20 @@ pub(super) async fn handler(
     Ok(preconditions.changed(user.version, UserBody::new(&user, &rights)))
 }
 
+/// Whether there is such a role, named in this place of a request, and the authority reaches as far.
+///
+/// # Errors
+/// [`Error::UnknownRole`], [`Error::BeyondOwnRights`].
+pub fn may_give(
+    tx: &mut ReadTx<'_>,
+    rules: &AccessRules,
+    authority: &Authority,
+    (place, role): (usize, &str),
+) -> Result<(), Error> {
+    let role = sql::role_by_name(tx, role)?.ok_or(Error::UnknownRole(place))?;
+    if authority.covers(rules, &role.held) { Ok(()) } else { Err(Error::BeyondOwnRights) }
+}
+
 /// Gives an account exactly these roles, and `user`.
 ///
 /// # Errors
@@ -91,10 +105,7 @@ pub fn set_roles(
     let held = sql::held_by(tx, user)?;
     let holds = |name: &str| held.iter().any(|role| role.name == name);
     for (place, name) in wanted.iter().enumerate().filter(|(_, name)| !holds(name)) {
-        let role = sql::role_by_name(tx, name)?.ok_or(Error::UnknownRole(place))?;
-        if !authority.covers(rules, &role.held) {
-            return Err(Error::BeyondOwnRights);
-        }
+        may_give(tx, rules, authority, (place, name))?;
         super::grant(tx, act, user, name)?;
     }
     let is_wanted = |name: &String| name == USER || wanted.contains(name);

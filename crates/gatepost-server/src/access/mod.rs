@@ -41,7 +41,7 @@ use crate::audit::{self, Act, Event};
 use crate::http::{Denied, Rights, storage_problem};
 use crate::ids::UserId;
 
-pub use assign_roles::set_roles;
+pub use assign_roles::{may_give, set_roles};
 pub use holders::{holders_without_second_factor, somebody_has};
 pub use model::{AccessRules, Authority, HeldRole};
 pub use sql::STATEMENTS;
@@ -150,6 +150,11 @@ pub fn grant(tx: &mut WriteTx<'_>, act: &Act, user: UserId, role: &str) -> Resul
         audit::record(tx, act, &Event::RoleGranted { user, role: role.to_owned() })?;
     }
     Ok(())
+}
+
+/// Whether a text can be the name of a role.
+pub fn is_role_name(text: &str) -> bool {
+    model::role_name(text.to_owned()).is_ok()
 }
 
 /// Whether there is such a role.

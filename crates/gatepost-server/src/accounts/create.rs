@@ -22,7 +22,8 @@ pub struct NewUser {
     pub awaiting_approval: bool,
     /// The other fields.
     pub profile: ProfileChange,
-    /// How it came about, for the audit row: `register`, `invitation`, `setup` or `command_line`.
+    /// How it came about, for the audit row: `register`, `invitation`, `setup`, `command_line` or
+    /// `administrator`.
     pub by: &'static str,
 }
 

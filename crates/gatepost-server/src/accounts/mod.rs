@@ -7,7 +7,8 @@
 //! * `auth_epoch` counts up with every event after which no earlier sign-in may work, `standing_epoch` with those after
 //!   which nothing may work that the account handed out. This feature knows no session and no key: later features compare
 //!   epochs.
-//! * A deleted account is a tombstone for seven days: without canonical names, unusable, then purged.
+//! * A deleted account is a tombstone for seven days: without canonical names and unusable, whatever `is_active` says. It
+//!   can be restored until it is purged.
 
 mod create;
 mod identifiers;
@@ -38,8 +39,8 @@ pub use profile::{Patch, ProfileChange, ProfileInput};
 pub(crate) use sql::user_columns;
 pub use sql::{STATEMENTS, USER_COLUMNS, user_from_row};
 pub use standing::{
-    approve, bump_epoch, change_email, delete, mark_email_verified, mark_signed_in, purge, set_active,
-    set_two_factor, touch,
+    approve, bump_epoch, change_email, delete, mark_email_verified, mark_signed_in, purge, restore,
+    set_active, set_two_factor, touch, unverify_email,
 };
 
 crate::permissions! {

@@ -61,10 +61,17 @@ statements! {
     APPROVE = "UPDATE users SET awaiting_approval = FALSE, version = version + 1, updated_at = ?2 \
         WHERE id = ?1 AND awaiting_approval AND deleted_at IS NULL";
     TOUCH = "UPDATE users SET version = version + 1, updated_at = ?2 WHERE id = ?1";
+    /// Whether it was active stays as it was, for the day when it is restored.
     BURY = "UPDATE users SET email_canonical = NULL, username_canonical = NULL, phone_canonical = NULL, \
-        is_active = FALSE, auth_epoch = auth_epoch + 1, standing_epoch = standing_epoch + 1, version = version + 1, \
+        auth_epoch = auth_epoch + 1, standing_epoch = standing_epoch + 1, version = version + 1, \
         updated_at = ?2, deleted_at = ?2 \
         WHERE id = ?1 AND deleted_at IS NULL";
+    RESTORE = concat!(
+        "UPDATE users SET email_canonical = ?2, username_canonical = ?3, phone_canonical = ?4, deleted_at = NULL, ",
+        "version = version + 1, updated_at = ?5 WHERE id = ?1 AND deleted_at >= ?6 RETURNING ", user_columns!(""));
+    UNVERIFY_EMAIL = concat!(
+        "UPDATE users SET email_verified = FALSE, auth_epoch = auth_epoch + 1, version = version + 1, updated_at = ?2 ",
+        "WHERE id = ?1 AND deleted_at IS NULL RETURNING ", user_columns!(""));
     PURGE = "DELETE FROM users WHERE deleted_at < ?1";
 }
 
@@ -194,6 +201,25 @@ pub(super) fn touch(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<
 
 pub(super) fn bury(tx: &mut WriteTx<'_>, id: UserId, now: Timestamp) -> Result<bool, DbError> {
     Ok(tx.execute(&BURY, &params![id, now])? == 1)
+}
+
+/// The account as it is then; `None` when it was not deleted, or before `since`.
+pub(super) fn restore(
+    tx: &mut WriteTx<'_>,
+    user: &User,
+    email: &Email,
+    (now, since): (Timestamp, Timestamp),
+) -> Result<Option<User>, DbError> {
+    let names = (user.username_canonical(), &user.phone_number);
+    tx.query_opt(&RESTORE, &params![user.id, email.canonical(), names.0, names.1, now, since], user_from_row)
+}
+
+pub(super) fn unverify_email(
+    tx: &mut WriteTx<'_>,
+    id: UserId,
+    now: Timestamp,
+) -> Result<Option<User>, DbError> {
+    tx.query_opt(&UNVERIFY_EMAIL, &params![id, now], user_from_row)
 }
 
 pub(super) fn purge(tx: &mut WriteTx<'_>, deleted_before: Timestamp) -> Result<u64, DbError> {

@@ -109,6 +109,33 @@ pub fn delete(tx: &mut WriteTx<'_>, act: &Act, id: UserId) -> Result<(), Error> 
     Ok(())
 }
 
+/// Brings a deleted account back within seven days, with the names that it had. What it had handed out stays dead: the epochs
+/// have moved on.
+///
+/// # Errors
+/// [`Error::NotFound`] when it was not deleted or is forgotten, or which of its names is taken.
+pub fn restore(tx: &mut WriteTx<'_>, act: &Act, id: UserId) -> Result<User, Error> {
+    let user = sql::user_by_id(tx, id)?.ok_or(Error::NotFound)?;
+    // It was believed when it was written.
+    let email = Email::parse(&user.email).map_err(|_| Error::NotFound)?;
+    who_holds(tx, &user, Some(&email))?;
+    let times = (act.at, act.at.minus(TOMBSTONE));
+    let user = sql::restore(tx, &user, &email, times)?.ok_or(Error::NotFound)?;
+    audit::record(tx, act, &Event::UserRestored { user: id })?;
+    Ok(user)
+}
+
+/// Takes back that the address is known to be the owner's. Every session ends: where an address must be verified, nobody
+/// stays in without. Returns the account as it is then.
+///
+/// # Errors
+/// [`Error::NotFound`], or what the database says.
+pub fn unverify_email(tx: &mut WriteTx<'_>, act: &Act, id: UserId) -> Result<User, Error> {
+    let user = sql::unverify_email(tx, id, act.at)?.ok_or(Error::NotFound)?;
+    audit::record(tx, act, &Event::EmailUnverified { user: id })?;
+    Ok(user)
+}
+
 /// Forgets tombstones whose time is over, and returns how many.
 ///
 /// # Errors

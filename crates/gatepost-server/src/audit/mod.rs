@@ -106,7 +106,7 @@ pub enum Event {
     UserRegistered {
         /// Whose.
         user: UserId,
-        /// How: `register`, `invitation`, `setup` or `command_line`.
+        /// How: `register`, `invitation`, `setup`, `command_line` or `administrator`.
         by: &'static str,
     },
     /// Somebody tried to register the address of an account, and was not told that there is one.
@@ -129,6 +129,11 @@ pub enum Event {
     },
     /// An account was deleted; its tombstone remains for seven days.
     UserDeleted {
+        /// Whose.
+        user: UserId,
+    },
+    /// A deleted account was brought back.
+    UserRestored {
         /// Whose.
         user: UserId,
     },
@@ -222,6 +227,11 @@ pub enum Event {
         /// Whose.
         user: UserId,
     },
+    /// An administrator took back that the address is known to be the owner's; every session ended.
+    EmailUnverified {
+        /// Whose.
+        user: UserId,
+    },
     /// Somebody signed in wants another address; its mailbox has yet to confirm.
     EmailChangeRequested {
         /// Whose.
@@ -287,7 +297,7 @@ pub enum Event {
     SecondFactorDisabled {
         /// Whose.
         user: UserId,
-        /// By whom: `owner`, `operator`, or `recovery` when the mailbox's owner threw an intruder out.
+        /// By whom: `owner`, `operator`, `administrator`, or `recovery` when the mailbox's owner threw an intruder out.
         by: &'static str,
     },
     /// A new set of recovery codes replaced the old one.
@@ -416,6 +426,7 @@ impl Event {
             Self::PasswordWithdrawn { user } => ("password_withdrawn", Some(*user), json!({})),
             Self::UserUpdated { user, fields } => ("user_updated", Some(*user), json!({ "fields": fields })),
             Self::UserDeleted { user } => ("user_deleted", Some(*user), json!({})),
+            Self::UserRestored { user } => ("user_restored", Some(*user), json!({})),
             Self::UserDisabled { user } => ("user_disabled", Some(*user), json!({})),
             Self::UserEnabled { user } => ("user_enabled", Some(*user), json!({})),
             Self::RoleGranted { user, role } => ("role_granted", Some(*user), json!({ "role": role })),
@@ -444,6 +455,7 @@ impl Event {
                 ("refresh_reuse_detected", Some(*user), json!({ "session": session }))
             }
             Self::EmailVerified { user } => ("email_verified", Some(*user), json!({})),
+            Self::EmailUnverified { user } => ("email_unverified", Some(*user), json!({})),
             Self::EmailChangeRequested { user } => ("email_change_requested", Some(*user), json!({})),
             Self::EmailChanged { user } => ("email_changed", Some(*user), json!({})),
             Self::EmailChangeUndone { user } => ("email_change_undone", Some(*user), json!({})),

@@ -53,6 +53,7 @@ pub use health::Draining;
 pub use host::{HostPolicy, NoHost};
 pub use limits::HttpLimits;
 pub use own_site::{OwnSite, is_named};
+pub(crate) use page::{Cursor, believe_cursor, believe_limit};
 pub use page::{Page, Paging, WINDOW};
 pub use permission::{Permission, PermissionInfo};
 pub use preconditions::{Preconditions, created};

@@ -30,20 +30,9 @@ impl<K> Paging<K> {
     /// Believes `?limit=` and `?cursor=`, and notes what is wrong with them. An out-of-range limit is refused, not
     /// clamped: a client that asks for a thousand should not believe that a hundred are all.
     pub fn check(check: &mut Check, limit: Option<u32>, cursor: Option<&str>) -> Option<Self> {
-        let limit = limit.unwrap_or(DEFAULT_LIMIT);
-        let in_range = (1..=MAX_LIMIT).contains(&limit);
-        if !in_range {
-            check.refuse("/limit", "out_of_range", format!("A page has 1 to {MAX_LIMIT} entries."));
-        }
-        let after = match cursor.map(read_cursor) {
-            None => Some(None),
-            Some(Some(id)) => Some(Some(id)),
-            Some(None) => {
-                check.refuse("/cursor", "invalid_cursor", "Send the `next_cursor` of the page before.");
-                None
-            }
-        };
-        in_range.then_some(Self { after: after?, limit })
+        let limit = believe_limit(check, limit);
+        let after = believe_cursor(check, cursor, Cursor::id);
+        Some(Self { after: after?, limit: limit? })
     }
 
     /// The id that the page before ended with.
@@ -61,7 +50,7 @@ impl<K> Paging<K> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| more).map(|row| write_cursor(id(row)));
+        let next_cursor = rows.last().filter(|_| more).map(|row| Cursor::of_id(id(row)).write());
         Page { data: rows.into_iter().map(body).collect(), next_cursor }
     }
 }
@@ -77,7 +66,7 @@ impl<K> Paging<K> {
         body: impl Fn(R) -> T,
     ) -> Page<T> {
         let mut page = self.page(rows, id, body);
-        page.next_cursor = page.next_cursor.or_else(|| end.map(write_cursor));
+        page.next_cursor = page.next_cursor.or_else(|| end.map(|id| Cursor::of_id(id).write()));
         page
     }
 }
@@ -87,6 +76,31 @@ impl<T> Page<T> {
     pub const fn whole(data: Vec<T>) -> Self {
         Self { data, next_cursor: None }
     }
+
+    /// A page that another one follows if there is a place to go on after.
+    pub(crate) fn new(data: Vec<T>, next: Option<&Cursor>) -> Self {
+        Self { data, next_cursor: next.map(Cursor::write) }
+    }
+}
+
+/// Believes `?limit=`.
+pub(crate) fn believe_limit(check: &mut Check, limit: Option<u32>) -> Option<u32> {
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    let in_range = (1..=MAX_LIMIT).contains(&limit);
+    check.require(in_range, "/limit", "out_of_range", format!("A page has 1 to {MAX_LIMIT} entries."));
+    in_range.then_some(limit)
+}
+
+/// Believes `?cursor=` as a place of this kind; absent is `Some(None)`.
+pub(crate) fn believe_cursor<P>(
+    check: &mut Check,
+    cursor: Option<&str>,
+    place: impl FnOnce(&Cursor) -> Option<P>,
+) -> Option<Option<P>> {
+    let Some(text) = cursor else { return Some(None) };
+    let place = Cursor::read(text).and_then(|cursor| place(&cursor));
+    check.require(place.is_some(), "/cursor", "invalid_cursor", "Send the `next_cursor` of the page before.");
+    place.map(Some)
 }
 
 /// One page of a list.
@@ -98,18 +112,40 @@ pub struct Page<T> {
     next_cursor: Option<String>,
 }
 
-fn write_cursor<K>(id: Id<K>) -> String {
-    URL_SAFE_NO_PAD.encode(id.as_uuid().as_bytes())
-}
+/// A place in a list, after which the next page begins: opaque, not secret. It names a place, not a permission.
+pub(crate) struct Cursor(Vec<u8>);
 
-/// 16 bytes, nothing else: a cursor is opaque, not secret, and names a place, not a permission.
-fn read_cursor<K>(text: &str) -> Option<Id<K>> {
-    if text.len() != 22 {
-        return None;
+impl Cursor {
+    /// The longest text that is looked at.
+    const LONGEST: usize = 512;
+
+    /// The place of an id, in lists that are ordered by them.
+    pub(crate) fn of_id<K>(id: Id<K>) -> Self {
+        Self(id.as_uuid().as_bytes().to_vec())
     }
-    let mut bytes = [0; 16];
-    let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
-    (length == bytes.len()).then(|| Id::from_bytes(bytes))
+
+    /// The place of a name, in lists that are ordered by those.
+    pub(crate) fn of_name(name: &str) -> Self {
+        Self(name.as_bytes().to_vec())
+    }
+
+    /// The id: 16 bytes, nothing else.
+    pub(crate) fn id<K>(&self) -> Option<Id<K>> {
+        self.0.as_slice().try_into().ok().map(Id::from_bytes)
+    }
+
+    /// The name.
+    pub(crate) fn name(&self) -> Option<&str> {
+        str::from_utf8(&self.0).ok()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        (text.len() <= Self::LONGEST).then(|| URL_SAFE_NO_PAD.decode(text).ok()).flatten().map(Self)
+    }
+
+    fn write(&self) -> String {
+        URL_SAFE_NO_PAD.encode(&self.0)
+    }
 }
 
 #[cfg(test)]
@@ -145,10 +181,10 @@ mod tests {
         let paging = Paging::<Thing>::check(&mut Check::new(), Some(2), None).unwrap();
         let page =
             |rows: Vec<Id<Thing>>, end| paging.page_of_window(rows, end, |row| *row, |row| row).next_cursor;
-        assert_eq!(page(Vec::new(), Some(rows[2])), Some(write_cursor(rows[2])));
+        assert_eq!(page(Vec::new(), Some(rows[2])), Some(Cursor::of_id(rows[2]).write()));
         assert_eq!(page(vec![rows[0]], None), None);
         // A page that is full ends with its last entry, wherever the window does.
-        assert_eq!(page(rows.clone(), Some(rows[2])), Some(write_cursor(rows[1])));
+        assert_eq!(page(rows.clone(), Some(rows[2])), Some(Cursor::of_id(rows[1]).write()));
     }
 
     #[test]

@@ -322,7 +322,10 @@ impl Desk {
     }
 
     /// The same for a mailbox that may be nobody's.
-    pub(super) fn may_send_to(
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn may_send_to(
         &self,
         tx: &mut ReadTx<'_>,
         act: &Act,

@@ -3,6 +3,7 @@
 use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::Timestamp;
 
+use super::factors::Factors;
 use super::sql;
 use crate::accounts::{self, User};
 use crate::app::App;
@@ -11,8 +12,8 @@ use crate::ids::UserId;
 use crate::outbox::{FactorChange, Letter};
 
 /// Takes an account's second factor and its recovery codes away and ends every session, because whoever enrolled it, or
-/// found it, must not stay. `by` says in the audit trail who did it: `operator`, or `recovery` when the owner of the
-/// mailbox threw an intruder out. Whether there was one: if there was not, no session ends.
+/// found it, must not stay. `by` says in the audit trail who did it: `operator`, `administrator`, or `recovery` when the
+/// owner of the mailbox threw an intruder out. Whether there was one: if there was not, no session ends.
 ///
 /// # Errors
 /// What the database says.
@@ -37,14 +38,27 @@ pub async fn reset(app: &App, user: &User) -> Result<bool, DbError> {
     app.db
         .write(move |tx| {
             identities.forget_after_commit(tx, user.id);
-            let had = forget(tx, &act, user.id, "operator")?;
-            if had {
-                let letter = Letter::SecondFactorChanged { what: FactorChange::Disabled };
-                factors.tell(tx, act.at, &user, letter)?;
-            }
-            Ok(had)
+            forget_and_tell(tx, &act, &factors, (&user, "operator"))
         })
         .await
+}
+
+/// As [`forget`], and tells the account's owner by mail if there was one.
+///
+/// # Errors
+/// What the database says.
+pub fn forget_and_tell(
+    tx: &mut WriteTx<'_>,
+    act: &Act,
+    factors: &Factors,
+    (user, by): (&User, &'static str),
+) -> Result<bool, DbError> {
+    let had = forget(tx, act, user.id, by)?;
+    if had {
+        let letter = Letter::SecondFactorChanged { what: FactorChange::Disabled };
+        factors.tell(tx, act.at, user, letter)?;
+    }
+    Ok(had)
 }
 
 /// Forgets what is over: challenges, enrolments that nobody confirmed, and old wrong codes. Returns how many.

@@ -40,7 +40,7 @@ pub use challenge::{
 pub(crate) use codes::all_shown_once;
 pub use enrol::{Confirmation, RecoveryCodes, confirm};
 pub use factors::Factors;
-pub use forget::{forget, purge, reset};
+pub use forget::{forget, forget_and_tell, purge, reset};
 pub use judge::{Judgement, judge};
 pub use model::{Method, Presented};
 pub use sql::STATEMENTS;

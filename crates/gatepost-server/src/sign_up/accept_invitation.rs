@@ -9,12 +9,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::enroll::{Enrolment, NewAccount, Terms, enroll};
-use super::invitation::{Invitation, hash_of};
+use super::invitation::{Invitation, give_roles, hash_of};
 use super::setup::Error;
 use super::setup_link::admit;
 use super::sql;
-use crate::access::USER;
-use crate::accounts::{Email, Patch, ProfileInput, User};
+use crate::access::AccessRules;
+use crate::accounts::{self, Email, Patch, ProfileInput, User};
 use crate::app::App;
 use crate::attempts;
 use crate::audit::{self, Act, Event, Origin};
@@ -83,7 +83,7 @@ pub(super) async fn handler(
     // Before anything costs work: strangers must not make us hash.
     let now = app.clock.now();
     let found = app.db.read(move |tx| sql::invitation(tx, &hash, now)).await.map_err(storage_problem)?;
-    let Invitation { email, role, .. } = found.ok_or(ProblemType::InvalidLink)?;
+    let Invitation { email, .. } = found.ok_or(ProblemType::InvalidLink)?;
     let is_other = |named: Email| {
         // It was believed when the invitation was written.
         Email::parse(&email).map_or(true, |invited| invited.canonical() != named.canonical())
@@ -98,17 +98,16 @@ pub(super) async fn handler(
         ..ProfileInput::default()
     };
     let account = NewAccount { email, password: request.password, profile };
-    let role = (role != USER).then_some(role);
-    let terms = Terms { verified: true, awaiting_approval: false, role, by: "invitation" };
+    let terms = Terms { verified: true, awaiting_approval: false, role: None, by: "invitation" };
     let enrolment = Enrolment::prepare(&app, account, terms).await?;
 
     let act = origin.act(app.clock.now());
     let (mint, drawn) = (app.mint.clone(), app.mint.draw(Device::default()));
-    let (known, outbox) = (app.attempts.clone(), app.outbox.clone());
+    let (known, outbox, rules) = (app.attempts.clone(), app.outbox.clone(), app.access.clone());
     let (grant, user) = app
         .db
         .write(move |tx| {
-            let user = accept(tx, &act, &hash, enrolment.clone())?;
+            let user = accept(tx, &act, &rules, (&hash, enrolment.clone()))?;
             let admitted = admit(tx, &mint, &act, (&user, Proof::NewAccount), &drawn)?;
             attempts::welcome(tx, (&known, &mint, &outbox), &act, &user)?;
             Ok::<_, Error>(admitted)
@@ -118,10 +117,16 @@ pub(super) async fn handler(
 }
 
 /// Uses the invitation up and makes the account. Of any number at once one gets the row.
-fn accept(tx: &mut WriteTx<'_>, act: &Act, hash: &TokenHash, enrolment: Enrolment) -> Result<User, Error> {
+fn accept(
+    tx: &mut WriteTx<'_>,
+    act: &Act,
+    rules: &AccessRules,
+    (hash, enrolment): (&TokenHash, Enrolment),
+) -> Result<User, Error> {
     let invitation = sql::accept_invitation(tx, hash, act.at)?.ok_or(Error::LinkSpent)?;
-    let user = enroll(tx, act, enrolment)?;
+    let user = enroll(tx, act, enrolment)?.id;
+    give_roles(tx, act, rules, (user, &invitation))?;
     let invitation = invitation.id.to_string();
-    audit::record(tx, act, &Event::InvitationAccepted { user: user.id, invitation })?;
-    Ok(user)
+    audit::record(tx, act, &Event::InvitationAccepted { user, invitation })?;
+    Ok(accounts::living(tx, user, None)?)
 }

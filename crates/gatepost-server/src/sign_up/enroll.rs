@@ -41,6 +41,11 @@ impl Terms {
         Self { verified: false, awaiting_approval, role: None, by: "register" }
     }
 
+    /// Of somebody whom an administrator vouches for.
+    pub const fn made_by_administrator() -> Self {
+        Self { verified: true, awaiting_approval: false, role: None, by: "administrator" }
+    }
+
     /// Of an administrator, whose address is taken to be theirs.
     pub fn owner(by: &'static str) -> Self {
         Self { verified: true, awaiting_approval: false, role: Some(ADMIN.to_owned()), by }

@@ -6,10 +6,13 @@ use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::{Id, OpaqueToken, Purpose, Secret, Timestamp, TokenHash};
 
 use super::sql;
-use crate::accounts::{self, Email, LoginIdentifier};
+use crate::access::{self, AccessRules, Authority, USER};
+use crate::accounts::{self, Email, LoginIdentifier, User};
 use crate::app::App;
-use crate::audit::{self, Event};
-use crate::outbox::{Letter, Mail};
+use crate::audit::{self, Act, Event};
+use crate::http::Rights;
+use crate::ids::UserId;
+use crate::outbox::{Letter, Mail, Outbox};
 
 const PREFIX: &str = "gpi";
 const INVITATION: Purpose = Purpose::new("invitation");
@@ -31,8 +34,10 @@ pub(super) struct Invitation {
     pub(super) id: InvitationId,
     /// The address as the operator wrote it. Its canonical form is the key.
     pub(super) email: String,
-    /// What its owner becomes.
-    pub(super) role: String,
+    /// What its owner becomes besides a user.
+    pub(super) roles: Vec<String>,
+    /// Who invited them; nobody for the operator.
+    pub(super) invited_by: Option<UserId>,
 }
 
 /// A link that was just made. Its token is in the mail and nowhere else: the database has only the hash.
@@ -43,33 +48,98 @@ pub struct InvitationLink {
     pub expires_at: Timestamp,
 }
 
-/// Invites the owner of an address by mail, and ends the invitation before. `None` when the address has an account.
+/// An invitation that is ready to be written: all that is random was drawn before the transaction.
+#[derive(Clone)]
+pub struct DrawnInvitation {
+    id: InvitationId,
+    hash: TokenHash,
+    url: Secret<String>,
+    expires_at: Timestamp,
+    rules: AccessRules,
+    outbox: Outbox,
+}
+
+impl DrawnInvitation {
+    /// Draws one.
+    pub fn draw(app: &App, now: Timestamp) -> Self {
+        let token = OpaqueToken::generate(PREFIX, &app.random);
+        Self {
+            id: InvitationId::generate(now, &app.random),
+            hash: TokenHash::of(INVITATION, token.expose()),
+            // In the fragment, which browsers send to no server and write to no log.
+            url: Secret::new(format!("{}{PAGE}#token={}", app.issuer, token.expose())),
+            expires_at: now.plus(LIFE),
+            rules: app.access.clone(),
+            outbox: app.outbox.clone(),
+        }
+    }
+
+    /// Invites the owner of an address by mail, to become this, and ends the invitation before.
+    ///
+    /// # Errors
+    /// `EmailTaken` when the address has an account; [`access::Error::UnknownRole`], [`access::Error::BeyondOwnRights`].
+    pub fn send(
+        &self,
+        tx: &mut WriteTx<'_>,
+        act: &Act,
+        authority: &Authority,
+        (email, roles): (&Email, &[String]),
+    ) -> Result<(), access::Error> {
+        if accounts::by_identifier(tx, &LoginIdentifier::Email(email.clone()))?.is_some() {
+            return Err(accounts::Error::EmailTaken.into());
+        }
+        for (place, role) in roles.iter().enumerate().filter(|(_, role)| *role != USER) {
+            access::may_give(tx, &self.rules, authority, (place, role))?;
+        }
+        let invitation = Invitation {
+            id: self.id,
+            email: email.as_typed().to_owned(),
+            roles: roles.to_vec(),
+            invited_by: act.actor,
+        };
+        sql::put_invitation(tx, (email.canonical(), &invitation), &self.hash, (act.at, self.expires_at))?;
+        audit::record(tx, act, &Event::InvitationSent { invitation: self.id.to_string() })?;
+        let letter = Letter::Invitation { link: self.url.clone(), expires: self.expires_at };
+        let mail = Mail { user: None, to: email.mailbox(), letter, not_after: Some(self.expires_at) };
+        Ok(self.outbox.owe(tx, act.at, &mail)?)
+    }
+}
+
+/// Invites the owner of an address by mail, on the operator's word, and ends the invitation before.
 ///
 /// # Errors
-/// What the database says.
-pub async fn invite(app: &App, email: Email, role: &'static str) -> Result<Option<InvitationLink>, DbError> {
+/// As [`DrawnInvitation::send`].
+pub async fn invite(app: &App, email: Email, roles: Vec<String>) -> Result<InvitationLink, access::Error> {
     let act = app.operator_act();
-    let token = OpaqueToken::generate(PREFIX, &app.random);
-    let hash = TokenHash::of(INVITATION, token.expose());
-    let expires_at = act.at.plus(LIFE);
-    let id = InvitationId::generate(act.at, &app.random);
-    // In the fragment, which browsers send to no server and write to no log.
-    let url = Secret::new(format!("{}{PAGE}#token={}", app.issuer, token.expose()));
-    let (outbox, link) = (app.outbox.clone(), url.clone());
-    let made = app.db.write(move |tx| {
-        let identifier = LoginIdentifier::Email(email.clone());
-        if accounts::by_identifier(tx, &identifier)?.is_some() {
-            return Ok(false);
+    let drawn = DrawnInvitation::draw(app, act.at);
+    let link = InvitationLink { url: drawn.url.clone(), expires_at: drawn.expires_at };
+    app.db.write(move |tx| drawn.send(tx, &act, &Authority::Operator, (&email, &roles))).await?;
+    Ok(link)
+}
+
+/// Gives an invited person the roles that they were promised, as far as there still are such roles and whoever invited them
+/// still reaches that far: whoever was thrown out since leaves nobody behind with their rights.
+pub(super) fn give_roles(
+    tx: &mut WriteTx<'_>,
+    act: &Act,
+    rules: &AccessRules,
+    (user, invitation): (UserId, &Invitation),
+) -> Result<(), access::Error> {
+    let authority = match invitation.invited_by {
+        None => Authority::Operator,
+        Some(inviter) => match accounts::by_id(tx, inviter)?.filter(User::is_usable) {
+            Some(inviter) => Authority::Caller(access::rights_of(tx, rules, inviter.id)?),
+            None => Authority::Caller(Rights::default()),
+        },
+    };
+    for role in invitation.roles.iter().filter(|role| *role != USER) {
+        match access::may_give(tx, rules, &authority, (0, role)) {
+            Ok(()) => access::grant(tx, act, user, role)?,
+            Err(access::Error::UnknownRole(_) | access::Error::BeyondOwnRights) => {}
+            Err(error) => return Err(error),
         }
-        let invitation = Invitation { id, email: email.as_typed().to_owned(), role: role.to_owned() };
-        sql::put_invitation(tx, (email.canonical(), &invitation), &hash, (act.at, expires_at))?;
-        audit::record(tx, &act, &Event::InvitationSent { invitation: id.to_string() })?;
-        let letter = Letter::Invitation { link: link.clone(), expires: expires_at };
-        let mail = Mail { user: None, to: email.mailbox(), letter, not_after: Some(expires_at) };
-        outbox.owe(tx, act.at, &mail)?;
-        Ok::<_, DbError>(true)
-    });
-    Ok(made.await?.then_some(InvitationLink { url, expires_at }))
+    }
+    Ok(())
 }
 
 /// The hash that a presented token must have in the database; `None` for what was never a token.

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::enroll::{Enrolment, NewAccount, Terms, enroll};
 use super::setup_link::{admit, consume, has_owner, hash_of, is_live};
+use crate::access;
 use crate::accounts::{self, Patch, ProfileInput};
 use crate::app::App;
 use crate::attempts;
@@ -125,11 +126,19 @@ pub(super) enum Error {
     LinkSpent,
     /// A name is taken, or the database failed.
     Account(accounts::Error),
+    /// A role cannot be given.
+    Access(access::Error),
 }
 
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         Self::Account(error.into())
+    }
+}
+
+impl From<access::Error> for Error {
+    fn from(error: access::Error) -> Self {
+        Self::Access(error)
     }
 }
 
@@ -145,6 +154,7 @@ impl From<Error> for Problem {
             Error::Owned => Self::not_found(),
             Error::LinkSpent => Self::new(ProblemType::InvalidLink),
             Error::Account(error) => error.into(),
+            Error::Access(error) => error.into(),
         }
     }
 }

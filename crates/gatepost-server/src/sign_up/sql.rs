@@ -13,13 +13,13 @@ statements! {
     CONSUME_LINK = "DELETE FROM setup_link WHERE token_hash = ?1 AND expires_at > ?2";
 
     /// The newest invitation of an address is the only one.
-    PUT_INVITATION = "INSERT INTO invitations (address, id, typed, token_hash, role, created_at, expires_at) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (address) DO UPDATE SET id = excluded.id, \
+    PUT_INVITATION = "INSERT INTO invitations (address, id, typed, token_hash, role, created_at, expires_at, invited_by) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (address) DO UPDATE SET id = excluded.id, \
         typed = excluded.typed, token_hash = excluded.token_hash, role = excluded.role, \
-        created_at = excluded.created_at, expires_at = excluded.expires_at";
-    INVITATION = "SELECT id, typed, role FROM invitations WHERE token_hash = ?1 AND expires_at > ?2";
+        created_at = excluded.created_at, expires_at = excluded.expires_at, invited_by = excluded.invited_by";
+    INVITATION = "SELECT id, typed, role, invited_by FROM invitations WHERE token_hash = ?1 AND expires_at > ?2";
     /// At most one of any number of racing requests gets the row.
-    ACCEPT_INVITATION = "DELETE FROM invitations WHERE token_hash = ?1 AND expires_at > ?2 RETURNING id, typed, role";
+    ACCEPT_INVITATION = "DELETE FROM invitations WHERE token_hash = ?1 AND expires_at > ?2 RETURNING id, typed, role, invited_by";
     PURGE_INVITATIONS = "DELETE FROM invitations WHERE address IN \
         (SELECT i.address FROM invitations i WHERE i.expires_at < ?1 LIMIT 1000)";
 }
@@ -47,8 +47,10 @@ pub(super) fn put_invitation(
     hash: &TokenHash,
     (now, expires_at): (Timestamp, Timestamp),
 ) -> Result<(), DbError> {
-    let Invitation { id, email, role } = invitation;
-    tx.execute(&PUT_INVITATION, &params![address, id, email, hash, role, now, expires_at]).map(|_| ())
+    let Invitation { id, email, roles, invited_by } = invitation;
+    let roles = roles.join(" ");
+    let values = params![address, id, email, hash, roles, now, expires_at, invited_by];
+    tx.execute(&PUT_INVITATION, &values).map(|_| ())
 }
 
 pub(super) fn invitation(
@@ -68,7 +70,10 @@ pub(super) fn accept_invitation(
 }
 
 fn invitation_from_row(row: &Row<'_>) -> Result<Invitation, DbError> {
-    Ok(Invitation { id: row.get(0)?, email: row.get(1)?, role: row.get(2)? })
+    // The name of a role holds no space.
+    let roles: String = row.get(2)?;
+    let roles = roles.split_whitespace().map(str::to_owned).collect();
+    Ok(Invitation { id: row.get(0)?, email: row.get(1)?, roles, invited_by: row.get(3)? })
 }
 
 pub(super) fn purge_invitations(tx: &mut WriteTx<'_>, expired_before: Timestamp) -> Result<u64, DbError> {

@@ -10,6 +10,8 @@ use crate::named;
 
 /// Examples that cannot succeed, because what they hold or name is drawn by the server.
 const REFUSED: &[(&str, u16, &str)] = &[
+    ("admin_users_reset_2fa", 409, "conflict"),
+    ("admin_users_restore", 404, "not_found"),
     ("auth_accept_invitation", 400, "invalid_token"),
     ("auth_login_second_factor", 401, "challenge_expired"),
     ("recovery_codes_replace", 409, "conflict"),

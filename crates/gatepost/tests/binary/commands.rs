@@ -119,10 +119,42 @@ fn accounts_wait_are_approved_and_come_by_invitation() {
     let refused = installation.run(&["user", "invite", "BOB@example.com"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("has an account already"), "{}", text(&refused.stderr));
-    assert_eq!(
-        installation.run(&["user", "invite", "eve@example.com", "--role", "king"]).status.code(),
-        Some(2)
-    );
+    let refused = installation.run(&["user", "invite", "eve@example.com", "--role", "king"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("there is no role king"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn accounts_are_given_roles_deleted_and_brought_back() {
+    let installation = Installation::on_sqlite();
+    let server = installation.serve();
+    for name in ["ada", "bob", "eve"] {
+        let body = serde_json::json!({ "email": format!("{name}@example.com"), "username": name, "password": PASSWORD });
+        assert_eq!(server.post("/api/v1/auth/register", &body).0, 201);
+    }
+    let roles = |more: &[&str]| installation.run(&[&["user", "roles"], more].concat());
+    assert_eq!(text(&roles(&["ada"]).stdout), "ada@example.com: user\n");
+    assert_eq!(text(&roles(&["ada", "admin"]).stdout), "ada@example.com: admin, user\n");
+    for (more, why) in
+        [(&["ada", "user"][..], "last administrator"), (&["ada", "admin", "king"], "no role king")]
+    {
+        let refused = roles(more);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(text(&refused.stderr).contains(why), "{}", text(&refused.stderr));
+    }
+    assert_eq!(text(&roles(&["ADA@example.com"]).stdout), "ada@example.com: admin, user\n");
+
+    let refused = installation.run(&["user", "delete", "ada"]);
+    assert!(text(&refused.stderr).contains("last administrator"), "{}", text(&refused.stderr));
+    let refused = installation.run(&["user", "delete", "bob", "--transfer-to", "BOB"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = installation.succeed(&["user", "delete", "bob", "--transfer-to", "eve"]);
+    assert!(said.contains("what it owned is eve@example.com's"), "{said}");
+    let bob = serde_json::json!({ "identifier": "bob", "password": PASSWORD });
+    assert_eq!(server.post("/api/v1/auth/login", &bob).0, 401);
+    assert_eq!(installation.run(&["user", "restore", "eve"]).status.code(), Some(1));
+    assert!(installation.succeed(&["user", "restore", "BOB@example.com"]).contains("is back"));
+    assert_eq!(server.post("/api/v1/auth/login", &bob).0, 200);
 }
 
 #[test]
