@@ -10,6 +10,8 @@ ALTER TABLE invitations ADD COLUMN invited_by {uuid};
 ALTER TABLE users ALTER COLUMN email_canonical TYPE TEXT COLLATE "C";
 ALTER TABLE users ALTER COLUMN username_canonical TYPE TEXT COLLATE "C";
 -- down
+-- Without it they would count as the operator's.
+DELETE FROM invitations WHERE invited_by IS NOT NULL;
 ALTER TABLE invitations DROP COLUMN invited_by;
 DROP INDEX users_by_verification;
 DROP INDEX users_by_activity;

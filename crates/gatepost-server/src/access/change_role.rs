@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use gatepost_db::WriteTx;
+use gatepost_db::{ReadTx, WriteTx};
 use gatepost_problem::{ApiResult, Check, Json, Path, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 use super::create_role::{believe_permissions, may_give};
 use super::model::{self, AccessRules, Authority, Role};
 use super::read_roles::RoleBody;
-use super::{ADMIN, Error, RolesWrite, sql};
+use super::{ADMIN, Error, RolesAssign, RolesWrite, USER, sql};
 use crate::app::App;
 use crate::audit::{self, Act, Event, Origin};
-use crate::http::{Caller, Preconditions, Require};
+use crate::http::{Caller, Permission as _, Preconditions, Require};
 
 /// What is to change; what is absent stays.
 #[derive(Deserialize, ToSchema)]
@@ -30,7 +30,8 @@ pub(super) struct Request {
 /// Change a role
 ///
 /// The next request of everybody who has it knows; other nodes know within seconds. `admin` allows everything, whatever
-/// happens. Takes the permission `roles:write` and a sign-in that is at most ten minutes old.
+/// happens. Widening a role that somebody has takes `roles:assign` besides, and what everybody may is changed by administrators
+/// only. Takes the permission `roles:write` and a sign-in that is at most ten minutes old.
 #[utoipa::path(
     patch,
     path = "/api/v1/admin/roles/{name}",
@@ -113,6 +114,7 @@ fn apply(
         return Ok(role);
     }
     may_give(tx, rules, authority, wanted)?;
+    may_change(tx, authority, name, (&given, &taken))?;
     for permission in &given {
         sql::add_permission(tx, act, name, permission)?;
     }
@@ -122,4 +124,19 @@ fn apply(
     sql::describe_role(tx, name, description, act.at)?;
     audit::record(tx, act, &Event::RoleChanged { role: name.to_owned(), given, taken })?;
     sql::role_by_name(tx, name)?.ok_or(Error::NotFound)
+}
+
+/// Whether what a role allows may become this. Whoever has the role gets what it is given, which is as good as assigning it;
+/// and what everybody may is for administrators to decide, because it reaches accounts that nobody has made yet.
+fn may_change(
+    tx: &mut ReadTx<'_>,
+    authority: &Authority,
+    name: &str,
+    (given, taken): (&[String], &[String]),
+) -> Result<(), Error> {
+    let may = match name {
+        USER => authority.is_administrator() || (given.is_empty() && taken.is_empty()),
+        _ => given.is_empty() || authority.covers_permission(RolesAssign::NAME) || !sql::is_held(tx, name)?,
+    };
+    if may { Ok(()) } else { Err(Error::BeyondOwnRights) }
 }

@@ -62,6 +62,10 @@ fn delete(
     if !authority.covers(rules, &role.held) {
         return Err(Error::BeyondOwnRights);
     }
+    // What a tombstone holds goes with the role; whoever lives keeps it, and then the role stays.
+    for user in sql::remove_from_tombstones(tx, name)? {
+        audit::record(tx, act, &Event::RoleRevoked { user, role: name.to_owned() })?;
+    }
     if !sql::delete_role(tx, name)? {
         return Err(Error::Conflict("Somebody has this role: take it from them first."));
     }

@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 
 use super::model::{AccessRules, Grant};
 use super::{ADMIN, RolesRead, sql};
-use crate::accounts::{self, User};
+use crate::accounts::{self, User, UsersRead};
 use crate::app::App;
-use crate::http::{Page, Paging, Require, storage_problem};
+use crate::http::{Page, Paging, Permission as _, Require, storage_problem};
 use crate::ids::{UserId, UserKind};
 
 #[derive(Deserialize)]
@@ -43,7 +43,8 @@ pub(super) struct Explanation {
 #[schema(as = ExplainedUser)]
 pub(super) struct Answer {
     user_id: UserId,
-    email: String,
+    /// Where the caller may read accounts; else `null`.
+    email: Option<String>,
     username: Option<String>,
     /// Whether it may do it now, in a session that shows what its reasons need.
     allowed: bool,
@@ -72,7 +73,8 @@ pub(super) struct Reason {
 /// Explain who may do something, and why
 ///
 /// With `user_id`, about that account: the roles that bring the permission, who gave them, and when. Without, every usable
-/// account that may, newest first. Needs the permission `roles:read`.
+/// account that may, newest first. Needs the permission `roles:read`; addresses, and accounts that are deleted, are shown to those
+/// with `users:read`.
 #[utoipa::path(
     get,
     path = "/api/v1/access/explain",
@@ -95,19 +97,23 @@ pub(super) struct Reason {
 )]
 pub(super) async fn handler(
     State(app): State<App>,
-    _caller: Require<RolesRead>,
+    caller: Require<RolesRead>,
     Query(wanted): Query<Wanted>,
 ) -> ApiResult<Json<Explanation>> {
     let Wanted { permission, user_id, limit, cursor } = wanted;
     let mut check = Check::new();
     let paging = Paging::<UserKind>::check(&mut check, limit, cursor.as_deref());
     let (paging,) = check.values((paging,))?;
+    let reads_accounts = caller.rights().may(UsersRead::NAME);
     let (rules, name) = (app.access.clone(), permission.clone());
     let (before, rows) = (paging.after(), paging.rows());
     let found = app.db.read(move |tx| {
         let Some(roles) = roles_with(tx, &rules, &name)? else { return Ok(Err(unknown_permission())) };
         let users = match user_id {
-            Some(user) => accounts::by_id(tx, user)?.into_iter().collect(),
+            Some(user) => {
+                let found = accounts::by_id(tx, user)?;
+                found.filter(|user| reads_accounts || user.deleted_at.is_none()).into_iter().collect()
+            }
             None => who_can(tx, &roles, before, rows)?,
         };
         let answers = users.into_iter().map(|user| answer(tx, &rules, user, &name));
@@ -117,7 +123,8 @@ pub(super) async fn handler(
     if user_id.is_some() && answers.is_empty() {
         return Err(Problem::not_found());
     }
-    let users = paging.page(answers, |answer| answer.user_id, |answer| answer);
+    let shown = |answer: Answer| Answer { email: answer.email.filter(|_| reads_accounts), ..answer };
+    let users = paging.page(answers, |answer| answer.user_id, shown);
     Ok(Json(Explanation { permission, roles, users }))
 }
 
@@ -184,7 +191,14 @@ fn answer(tx: &mut ReadTx<'_>, rules: &AccessRules, user: User, permission: &str
     // A role that needs a second factor is worth something only to an account that has one.
     let counts = |reason: &Reason| !reason.needs_second_factor || user.two_factor_enabled;
     let allowed = obstacle.is_none() && reasons.iter().any(counts);
-    Ok(Answer { user_id: user.id, email: user.email, username: user.username, allowed, obstacle, reasons })
+    Ok(Answer {
+        user_id: user.id,
+        email: Some(user.email),
+        username: user.username,
+        allowed,
+        obstacle,
+        reasons,
+    })
 }
 
 const fn obstacle(user: &User) -> Option<&'static str> {

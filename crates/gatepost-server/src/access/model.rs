@@ -100,13 +100,26 @@ pub enum Authority {
 impl Authority {
     /// Whether it reaches as far as this role. `admin` will have permissions that nobody has thought of yet, so only an
     /// administrator reaches as far. What `user` allows is nobody's privilege: whoever speaks here has it too, also where an
-    /// API key names less.
+    /// API key names less. A role without permissions means something to others, who read its name in tokens: it takes
+    /// somebody who has it.
     pub fn covers(&self, rules: &AccessRules, role: &HeldRole) -> bool {
         match self {
             Self::Operator => true,
-            Self::Caller(rights) if role.name == ADMIN => rights.roles.iter().any(|name| name == ADMIN),
+            Self::Caller(rights) if rights.has_role(ADMIN) || rights.has_role(&role.name) => true,
+            Self::Caller(_) if role.name == ADMIN => false,
             Self::Caller(_) if role.name == USER => true,
-            Self::Caller(rights) => rules.permissions_of(role).all(|name| rights.may(&name)),
+            Self::Caller(rights) => {
+                let mut permissions = rules.permissions_of(role).peekable();
+                permissions.peek().is_some() && permissions.all(|name| rights.may(&name))
+            }
+        }
+    }
+
+    /// Whether it is that of an administrator.
+    pub fn is_administrator(&self) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Caller(rights) => rights.has_role(ADMIN),
         }
     }
 
@@ -189,6 +202,11 @@ pub(super) fn permission_name(text: String) -> Result<String, NameError> {
     let words = text.split_once(':').is_some_and(|(resource, action)| is_word(resource) && is_word(action));
     let detail = "Write `resource:action` in lower-case letters, digits, `_` or `-`: `reports:read`.";
     (text.len() <= 64 && words).then_some(text).ok_or(NameError { code: "invalid_permission", detail })
+}
+
+/// Whether a text is the name of a permission.
+pub(super) fn is_permission_name(text: &str) -> bool {
+    permission_name(text.to_owned()).is_ok()
 }
 
 /// What a role or a permission is for: at most 200 characters on one line.

@@ -3,7 +3,8 @@
 use gatepost_db::{DbError, ReadTx, Row, WriteTx, params, statements};
 use gatepost_kernel::Timestamp;
 
-use super::model::{Grant, HeldRole, OwnPermission, Role};
+use super::is_role_name;
+use super::model::{Grant, HeldRole, OwnPermission, Role, is_permission_name};
 use crate::accounts::{User, user_columns, user_from_row};
 use crate::audit::Act;
 use crate::ids::UserId;
@@ -71,9 +72,8 @@ statements! {
     INSERT_ROLE = "INSERT INTO roles (name, description, version, created_at, updated_at) VALUES (?1, ?2, 1, ?3, ?3) \
         ON CONFLICT (name) DO NOTHING";
     DESCRIBE_ROLE = "UPDATE roles SET description = ?2, version = version + 1, updated_at = ?3 WHERE name = ?1";
-    /// What a tombstone holds goes with the role; whoever lives keeps it, and then the role stays.
     REMOVE_FROM_TOMBSTONES = "DELETE FROM user_roles WHERE role = ?1 \
-        AND user_id IN (SELECT u.id FROM users u WHERE u.deleted_at IS NOT NULL)";
+        AND user_id IN (SELECT u.id FROM users u WHERE u.deleted_at IS NOT NULL) RETURNING user_id";
     IS_HELD = "SELECT EXISTS (SELECT 1 FROM user_roles WHERE role = ?1)";
     DELETE_ROLE = "DELETE FROM roles WHERE name = ?1";
     ADD_PERMISSION = "INSERT INTO role_permissions (role, permission, granted_at, granted_by) VALUES (?1, ?2, ?3, ?4) \
@@ -120,7 +120,11 @@ pub(super) fn another_holder_exists(tx: &mut ReadTx<'_>, role: &str, than: UserI
 }
 
 pub(super) fn role_by_name(tx: &mut ReadTx<'_>, name: &str) -> Result<Option<Role>, DbError> {
-    tx.query_opt(&ROLE, &params![name], role_from_row)
+    // What cannot be a name is none; PostgreSQL would not even take it for a text.
+    match is_role_name(name) {
+        true => tx.query_opt(&ROLE, &params![name], role_from_row),
+        false => Ok(None),
+    }
 }
 
 pub(super) fn roles(tx: &mut ReadTx<'_>) -> Result<Vec<Role>, DbError> {
@@ -163,12 +167,21 @@ pub(super) fn describe_role(
 
 /// Whether it went: a role that somebody holds stays.
 pub(super) fn delete_role(tx: &mut WriteTx<'_>, name: &str) -> Result<bool, DbError> {
-    tx.execute(&REMOVE_FROM_TOMBSTONES, &params![name])?;
-    if tx.query_one(&IS_HELD, &params![name], |row| row.get(0))? {
+    if is_held(tx, name)? {
         return Ok(false);
     }
     tx.execute(&DELETE_ROLE, &params![name])?;
     Ok(true)
+}
+
+/// Takes a role from every deleted account, and says from which.
+pub(super) fn remove_from_tombstones(tx: &mut WriteTx<'_>, role: &str) -> Result<Vec<UserId>, DbError> {
+    tx.query_all(&REMOVE_FROM_TOMBSTONES, &params![role], |row| row.get(0))
+}
+
+/// Whether somebody has a role, deleted accounts included.
+pub(super) fn is_held(tx: &mut ReadTx<'_>, role: &str) -> Result<bool, DbError> {
+    tx.query_one(&IS_HELD, &params![role], |row| row.get(0))
 }
 
 pub(super) fn add_permission(
@@ -191,7 +204,8 @@ pub(super) fn own_permissions(tx: &mut ReadTx<'_>) -> Result<Vec<OwnPermission>,
 }
 
 pub(super) fn own_permission_exists(tx: &mut ReadTx<'_>, name: &str) -> Result<bool, DbError> {
-    tx.query_one(&OWN_PERMISSION_EXISTS, &params![name], |row| row.get(0))
+    // As with roles.
+    Ok(is_permission_name(name) && tx.query_one(&OWN_PERMISSION_EXISTS, &params![name], |row| row.get(0))?)
 }
 
 /// Whether the name was free.

@@ -64,11 +64,21 @@ struct Change {
     profile: ProfileChange,
     is_active: Option<bool>,
     email_verified: Option<bool>,
+    /// Whether the username is among what changes.
+    renames: bool,
+}
+
+impl Change {
+    /// Whether somebody could get in by it who could not before: by another name, to an account that was off, or with a mailbox.
+    fn opens_a_way_in(&self) -> bool {
+        self.renames || self.is_active == Some(true) || self.email_verified.is_some()
+    }
 }
 
 impl Request {
     fn check(self) -> Result<Change, Problem> {
         let mut check = Check::new();
+        let renames = self.username != Patch::Keep;
         let input = ProfileInput {
             username: self.username,
             phone_number: self.phone_number,
@@ -82,7 +92,7 @@ impl Request {
         let is_active = switch(&mut check, "/is_active", self.is_active);
         let email_verified = switch(&mut check, "/email_verified", self.email_verified);
         let (profile,) = check.values((profile,))?;
-        Ok(Change { profile, is_active, email_verified })
+        Ok(Change { profile, is_active, email_verified, renames })
     }
 }
 
@@ -101,7 +111,8 @@ fn switch(check: &mut Check, pointer: &str, patch: Patch<bool>) -> Option<bool> 
 /// Change an account
 ///
 /// Needs the permission `users:write`, and reaches no account that may do more than you. `email_verified` takes a sign-in
-/// that is at most ten minutes old, and no API key. The last administrator cannot be switched off.
+/// that is at most ten minutes old, and no API key; so does a change of username, and `is_active: true`. The last administrator
+/// cannot be switched off.
 #[utoipa::path(
     patch,
     path = "/api/v1/admin/users/{id}",
@@ -114,7 +125,7 @@ fn switch(check: &mut Check, pointer: &str, patch: Patch<bool>) -> Option<bool> 
         (status = 401, body = Problem, description = "`invalid_token`, or `insufficient_user_authentication`: prove once more who you are"),
         (status = 403, body = Problem, description = "`forbidden`: the permission is missing, or the account may do more than you; `insufficient_scope`"),
         (status = 404, body = Problem, description = "`not_found`"),
-        (status = 409, body = Problem, description = "`username_taken`, `phone_taken`, `last_admin`"),
+        (status = 409, body = Problem, description = "`username_taken`, `phone_taken`, `last_admin`; `conflict`: the address of an account with a second factor stays verified"),
         (status = 412, body = Problem, description = "`version_mismatch`: `If-Match` names another version"),
         (status = 422, body = Problem, description = "`validation_failed`"),
     ),
@@ -129,7 +140,7 @@ pub(super) async fn handler(
 ) -> ApiResult<Response> {
     let change = request.check()?;
     let act = origin.act(app.clock.now()).by(caller.user().id);
-    if change.email_verified.is_some() {
+    if change.opens_a_way_in() {
         require_fresh_session(&caller, act.at)?;
     }
     let (reach, expected) = (Reach::of(&app), preconditions.expected());
@@ -146,13 +157,17 @@ pub(super) async fn handler(
 }
 
 fn change_account(tx: &mut WriteTx<'_>, act: &Act, user: &User, change: Change) -> Result<User, Error> {
-    let Change { profile, is_active, email_verified } = change;
+    let Change { profile, is_active, email_verified, .. } = change;
     change_profile(tx, act, user.id, profile, None)?;
     if let Some(active) = is_active {
         access::set_active(tx, act, user.id, active)?;
     }
     match email_verified {
         Some(true) if !user.email_verified => drop(accounts::mark_email_verified(tx, act, user.id)?),
+        // Whoever holds the mailbox of an unverified address may throw out whatever is older: the factor would go, too.
+        Some(false) if user.email_verified && user.two_factor_enabled => {
+            return Err(Error::Conflict("The account has a second factor: its address stays verified."));
+        }
         Some(false) if user.email_verified => drop(accounts::unverify_email(tx, act, user.id)?),
         Some(_) | None => {}
     }

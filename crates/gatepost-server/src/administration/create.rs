@@ -19,7 +19,7 @@ use crate::audit::{Act, Origin};
 use crate::http::{Denied, Permission as _, Require, created};
 use crate::outbox::Kind;
 use crate::recovery::Desk;
-use crate::sign_up::{DrawnInvitation, Enrolment, NewAccount, Terms, enroll};
+use crate::sign_up::{self, DrawnInvitation, Enrolment, NewAccount, Terms, enroll};
 
 /// How many roles can be named.
 const MOST_ROLES: usize = 200;
@@ -189,6 +189,7 @@ impl Giver {
         enrolment: Enrolment,
     ) -> Result<User, Error> {
         let authority = self.authority(tx, act)?;
+        sign_up::supersede(tx, act, (&self.rules, &authority), enrolment.email())?;
         let user = enroll(tx, act, enrolment)?;
         // What was counted against the name while nobody had it is not its owner's.
         attempts::reopen(tx, &attempts.of_user(&user, None, act.at))?;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::Error;
 use super::reach::Reach;
-use crate::access;
+use crate::access::{self, ADMIN};
 use crate::accounts::{self, UsersDelete};
 use crate::app::App;
 use crate::audit::{Act, Origin};
@@ -61,6 +61,10 @@ pub(super) async fn handler(
     app.db
         .write(move |tx| {
             let user = reach.account(tx, &act, &caller, (user, None))?;
+            // Deleting and restoring must be no way to read what somebody has.
+            if wanted.transfer_to == act.actor && !caller.rights.has_role(ADMIN) {
+                return Err(access::Error::BeyondOwnRights.into());
+            }
             delete(tx, &act, &resources, (user.id, wanted.transfer_to))
         })
         .await?;
@@ -78,7 +82,7 @@ pub fn delete(
     (user, transfer_to): (UserId, Option<UserId>),
 ) -> Result<(), Error> {
     if let Some(to) = transfer_to {
-        let recipient = accounts::by_id(tx, to)?.filter(|to| to.id != user && to.deleted_at.is_none());
+        let recipient = accounts::by_id(tx, to)?.filter(|to| to.id != user && to.is_usable());
         let to = recipient.ok_or(Error::NoRecipient)?.id;
         for resource in resources {
             // It writes down how many.

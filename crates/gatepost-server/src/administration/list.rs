@@ -86,7 +86,8 @@ pub(super) async fn handler(
 fn place_in(filter: &Filter, cursor: &Cursor) -> Option<Place> {
     match filter.walk() {
         Walk::Names(beginning) => {
-            let name = cursor.name().filter(|name| beginning.begins(name))?;
+            let name =
+                cursor.name().filter(|name| beginning.begins(name) && !name.contains(char::is_control))?;
             Some(Place::Name(name.to_owned()))
         }
         Walk::Id(_)

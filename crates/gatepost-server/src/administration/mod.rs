@@ -94,7 +94,7 @@ impl From<Error> for Problem {
         match error {
             Error::Access(error) => error.into(),
             Error::NoRecipient => {
-                let detail = "Name another account that is not deleted.";
+                let detail = "Name another account that is in use.";
                 Self::validation(vec![FieldError::new("/transfer_to", "unknown_user", detail)])
             }
             Error::EnoughMails => Self::new(ProblemType::RateLimited)

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 #[path = "tests/changing.rs"]
 mod changing;
+#[path = "tests/escalating.rs"]
+mod escalating;
 #[path = "tests/helping.rs"]
 mod helping;
 #[path = "tests/last_admin.rs"]

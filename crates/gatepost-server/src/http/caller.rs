@@ -31,6 +31,11 @@ impl Rights {
     pub fn may(&self, permission: &str) -> bool {
         self.permissions.iter().any(|held| held == permission)
     }
+
+    /// Whether this role is among them.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|held| held == role)
+    }
 }
 
 /// The signed-in user behind a request. A handler that takes one answers 401 to everybody else, and 403 to the API keys of

@@ -114,7 +114,7 @@ impl Enrolment {
     }
 
     /// The address.
-    pub(super) fn email(&self) -> &Email {
+    pub const fn email(&self) -> &Email {
         &self.new.email
     }
 

@@ -6,11 +6,11 @@ use gatepost_db::{DbError, WriteTx};
 use gatepost_kernel::{Id, OpaqueToken, Purpose, Secret, Timestamp, TokenHash};
 
 use super::sql;
-use crate::access::{self, AccessRules, Authority, USER};
-use crate::accounts::{self, Email, LoginIdentifier, User};
+use crate::access::{self, AccessRules, Authority, RolesAssign, USER};
+use crate::accounts::{self, Email, LoginIdentifier, User, UsersWrite};
 use crate::app::App;
 use crate::audit::{self, Act, Event};
-use crate::http::Rights;
+use crate::http::{Permission as _, Rights};
 use crate::ids::UserId;
 use crate::outbox::{Letter, Mail, Outbox};
 
@@ -88,6 +88,7 @@ impl DrawnInvitation {
         if accounts::by_identifier(tx, &LoginIdentifier::Email(email.clone()))?.is_some() {
             return Err(accounts::Error::EmailTaken.into());
         }
+        supersede(tx, act, (&self.rules, authority), email)?;
         for (place, role) in roles.iter().enumerate().filter(|(_, role)| *role != USER) {
             access::may_give(tx, &self.rules, authority, (place, role))?;
         }
@@ -117,8 +118,30 @@ pub async fn invite(app: &App, email: Email, roles: Vec<String>) -> Result<Invit
     Ok(link)
 }
 
+/// Ends the invitation that an address has, for one who is about to invite or make its owner themselves.
+///
+/// # Errors
+/// [`access::Error::BeyondOwnRights`] when it promises more than they could give: nobody takes a promise away from somebody, or
+/// the account that it is meant for, by being first.
+pub fn supersede(
+    tx: &mut WriteTx<'_>,
+    act: &Act,
+    (rules, authority): (&AccessRules, &Authority),
+    email: &Email,
+) -> Result<(), access::Error> {
+    let Some(before) = sql::invitation_of(tx, email.canonical(), act.at)? else { return Ok(()) };
+    for (place, role) in before.roles.iter().enumerate().filter(|(_, role)| *role != USER) {
+        match access::may_give(tx, rules, authority, (place, role)) {
+            // A role that is gone promises nothing.
+            Ok(()) | Err(access::Error::UnknownRole(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sql::forget_invitation(tx, email.canonical())?)
+}
+
 /// Gives an invited person the roles that they were promised, as far as there still are such roles and whoever invited them
-/// still reaches that far: whoever was thrown out since leaves nobody behind with their rights.
+/// still may invite, assign roles, and reaches that far: whoever was thrown out since leaves nobody behind with their rights.
 pub(super) fn give_roles(
     tx: &mut WriteTx<'_>,
     act: &Act,
@@ -127,11 +150,16 @@ pub(super) fn give_roles(
 ) -> Result<(), access::Error> {
     let authority = match invitation.invited_by {
         None => Authority::Operator,
-        Some(inviter) => match accounts::by_id(tx, inviter)?.filter(User::is_usable) {
-            Some(inviter) => Authority::Caller(access::rights_of(tx, rules, inviter.id)?),
-            None => Authority::Caller(Rights::default()),
-        },
+        Some(inviter) => Authority::Caller(match accounts::by_id(tx, inviter)?.filter(User::is_usable) {
+            // A role that needs a factor is worth nothing to somebody who has none any more.
+            Some(inviter) => rules.rights(access::roles_of(tx, inviter.id)?, inviter.two_factor_enabled),
+            None => Rights::default(),
+        }),
     };
+    let may_invite = [UsersWrite::NAME, RolesAssign::NAME].map(|name| authority.covers_permission(name));
+    if may_invite != [true, true] {
+        return Ok(());
+    }
     for role in invitation.roles.iter().filter(|role| *role != USER) {
         match access::may_give(tx, rules, &authority, (0, role)) {
             Ok(()) => access::grant(tx, act, user, role)?,

@@ -28,7 +28,7 @@ use crate::app::App;
 
 pub use approve::approve;
 pub use enroll::{Enrolment, EnrolmentError, NewAccount, Terms, enroll};
-pub use invitation::{DrawnInvitation, InvitationLink, invite, purge};
+pub use invitation::{DrawnInvitation, InvitationLink, invite, purge, supersede};
 pub(crate) use register::Request as RegisterRequest;
 pub use setup_link::{SetupLink, has_owner, make_setup_link};
 pub use sql::STATEMENTS;

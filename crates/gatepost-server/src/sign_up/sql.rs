@@ -18,6 +18,8 @@ statements! {
         typed = excluded.typed, token_hash = excluded.token_hash, role = excluded.role, \
         created_at = excluded.created_at, expires_at = excluded.expires_at, invited_by = excluded.invited_by";
     INVITATION = "SELECT id, typed, role, invited_by FROM invitations WHERE token_hash = ?1 AND expires_at > ?2";
+    INVITATION_OF = "SELECT id, typed, role, invited_by FROM invitations WHERE address = ?1 AND expires_at > ?2";
+    FORGET_INVITATION = "DELETE FROM invitations WHERE address = ?1";
     /// At most one of any number of racing requests gets the row.
     ACCEPT_INVITATION = "DELETE FROM invitations WHERE token_hash = ?1 AND expires_at > ?2 RETURNING id, typed, role, invited_by";
     PURGE_INVITATIONS = "DELETE FROM invitations WHERE address IN \
@@ -59,6 +61,19 @@ pub(super) fn invitation(
     now: Timestamp,
 ) -> Result<Option<Invitation>, DbError> {
     tx.query_opt(&INVITATION, &params![hash, now], invitation_from_row)
+}
+
+/// The living invitation of a canonical address.
+pub(super) fn invitation_of(
+    tx: &mut ReadTx<'_>,
+    address: &str,
+    now: Timestamp,
+) -> Result<Option<Invitation>, DbError> {
+    tx.query_opt(&INVITATION_OF, &params![address, now], invitation_from_row)
+}
+
+pub(super) fn forget_invitation(tx: &mut WriteTx<'_>, address: &str) -> Result<(), DbError> {
+    tx.execute(&FORGET_INVITATION, &params![address]).map(|_| ())
 }
 
 pub(super) fn accept_invitation(

@@ -10,11 +10,11 @@ fn grace() -> Value {
     json!({ "email": "Grace@example.com", "password": PASSWORD, "username": "grace", "first_name": "Grace" })
 }
 
-async fn make(node: &Node, by: &Persona, body: &Value) -> Answer {
+pub(super) async fn make(node: &Node, by: &Persona, body: &Value) -> Answer {
     send(node, Method::POST, USERS, by, body).await
 }
 
-async fn accept(app: &TestApp, email: &str) -> Answer {
+pub(super) async fn accept(app: &TestApp, email: &str) -> Answer {
     let token = app.mail(Kind::Invitation, email).await.token().to_owned();
     let body = json!({ "token": token, "password": PASSWORD });
     app.post("/api/v1/auth/accept-invitation").json(&body).send().await
