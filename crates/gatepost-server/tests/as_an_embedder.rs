@@ -4,6 +4,7 @@
 //! What it proves is that whatever our own resources do, another one can do as well.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, with the reason")]
 
+use gatepost_db::DbError;
 use gatepost_server::{App, accounts, app, audit, extension, http, ids, permissions};
 use gatepost_testkit::{PASSWORD, on_each_db};
 use serde_json::{Value, json};
@@ -51,5 +52,12 @@ on_each_db! {
             let (status, refused) = post(&outside, path, PASSWORD, &body).await;
             assert_eq!((status, &refused["code"]), (401, &json!("invalid_token")));
         }
+        // What they are to Gatepost, they are from here as well.
+        let (act, from, to) = (app.app.operator_act(), ada.user_id(), app.user("bob").await.user_id());
+        let given = app.db().write(move |tx| {
+            let resources: [&dyn extension::OwnedResource; 2] = [&tasks::Tasks, &items::Items];
+            resources.into_iter().map(|resource| resource.transfer(tx, &act, from, to)).collect::<Result<Vec<_>, DbError>>()
+        });
+        assert_eq!(given.await.unwrap(), [1, 1]);
     }
 }
