@@ -110,7 +110,8 @@ impl Change {
         self.ask_new_mailbox(tx, &user)
     }
 
-    /// Whether this account may have mails sent once more. Whose the new address is makes no difference.
+    /// Whether this account may have mails sent once more. Otherwise nothing happens: no mail leaves, and an earlier link
+    /// stays as it is. Whose the new address is makes no difference.
     fn may_ask(&self, tx: &mut WriteTx<'_>, user: &User) -> Result<bool, accounts::Error> {
         let last = sql::made_at(tx, LinkPurpose::ConfirmEmail, user.id)?;
         if last.is_some_and(|last| self.act.at.since(last) < BETWEEN) {
@@ -133,6 +134,7 @@ impl Change {
             return Ok(());
         }
         let to = email.mailbox();
+        // What others had sent there must not show either: the caller sees the same as for a taken address.
         if desk.may_send_to(tx, act, &to, Kind::ConfirmAddress)? {
             let letter = Letter::ConfirmAddress { link, expires };
             let mail = Mail { user: Some(user.id), to, letter, not_after: Some(expires) };

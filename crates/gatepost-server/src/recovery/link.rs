@@ -416,12 +416,13 @@ pub(super) fn forget_all(tx: &mut WriteTx<'_>, user: UserId) -> Result<(), DbErr
     sql::forget_of_user(tx, user)
 }
 
-/// Forgets the links of an account that have this purpose.
+/// Ends the links of an account that have this purpose. That there were some is remembered: it still counts for how often
+/// the account may ask.
 ///
 /// # Errors
 /// What the database says.
-pub(super) fn forget(tx: &mut WriteTx<'_>, purpose: LinkPurpose, user: UserId) -> Result<(), DbError> {
-    sql::forget_of_purpose(tx, purpose, user)
+pub(super) fn end(tx: &mut WriteTx<'_>, purpose: LinkPurpose, user: UserId) -> Result<(), DbError> {
+    sql::end_of_purpose(tx, purpose, user)
 }
 
 /// Forgets the links of an account that have this purpose and were made then or later.

@@ -11,6 +11,8 @@ statements! {
     INSERT = "INSERT INTO mail_links (purpose, token_hash, user_id, auth_epoch, address, typed, role, created_at, \
         expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     FORGET_OF_PURPOSE = "DELETE FROM mail_links WHERE user_id = ?1 AND purpose = ?2";
+    /// Its rows stay: when they were made still counts.
+    END_OF_PURPOSE = "UPDATE mail_links SET expires_at = created_at WHERE user_id = ?1 AND purpose = ?2";
     FORGET_OF_ADDRESS = "DELETE FROM mail_links WHERE user_id = ?1 AND purpose = ?2 AND address = ?3";
     FORGET_BUT = "DELETE FROM mail_links WHERE user_id = ?1 AND purpose <> ?2";
     FORGET_SINCE = "DELETE FROM mail_links WHERE user_id = ?1 AND purpose = ?2 AND created_at >= ?3";
@@ -54,6 +56,15 @@ pub(super) fn forget_of_purpose(
     user: UserId,
 ) -> Result<(), DbError> {
     tx.execute(&FORGET_OF_PURPOSE, &params![user, purpose.name()]).map(|_| ())
+}
+
+/// Ends the links of a purpose, for every clock, and remembers when they were made.
+pub(super) fn end_of_purpose(
+    tx: &mut WriteTx<'_>,
+    purpose: LinkPurpose,
+    user: UserId,
+) -> Result<(), DbError> {
+    tx.execute(&END_OF_PURPOSE, &params![user, purpose.name()]).map(|_| ())
 }
 
 pub(super) fn forget_of_address(

@@ -61,6 +61,6 @@ pub(super) async fn handler(
 fn verify(tx: &mut WriteTx<'_>, act: &Act, token: &Presented) -> Result<UserId, Refusal> {
     let (_, user) = link::consume(tx, LinkPurpose::VerifyEmail, token, act.at)?;
     // A change that was asked for before left the address no way back: nobody had shown that it is theirs.
-    link::forget(tx, LinkPurpose::ConfirmEmail, user.id)?;
+    link::end(tx, LinkPurpose::ConfirmEmail, user.id)?;
     Ok(accounts::mark_email_verified(tx, act, user.id)?.id)
 }

@@ -225,6 +225,26 @@ on_each_db! {
         change(&app, &bob.access_token, "a@example.com\r\nBcc: eve@example.com").await.assert_invalid("/new_email", "invalid_email");
     }
 
+    async fn rec_09_an_account_that_verifies_its_address_meanwhile_asks_no_sooner(app: TestApp) {
+        let ada = app.user("ada").await;
+        let early = confirm_token(&app, &ada, "new@example.com").await;
+        // The proof ends the link (REG-06), and the account may ask again once the minute is over.
+        verify(&app, &ada.email).await;
+        app.clock.advance(MINUTE - Duration::from_micros(1));
+        assert_eq!(change(&app, &ada.access_token, "new@example.com").await.status, 202);
+        assert_eq!(kinds(&app, &ada.email).await, ["verify_address"], "no notice of what does not begin");
+        assert_eq!(kinds(&app, "new@example.com").await, ["confirm_address"]);
+        present(&app, "confirm-email", &early).await.assert_refused(400, "invalid_token");
+        app.clock.advance(Duration::from_micros(1));
+        assert_eq!(change(&app, &ada.access_token, "new@example.com").await.status, 202);
+        assert_eq!(kinds(&app, &ada.email).await, ["verify_address", "address_changing"]);
+        // A request that comes too soon leaves this link as it is.
+        assert_eq!(change(&app, &ada.access_token, "other@example.com").await.status, 202);
+        let token = newest(&app, "new@example.com", "confirm_address").await.token();
+        assert_eq!(present(&app, "confirm-email", &token).await.status, 204);
+        assert_eq!(kinds(&app, "other@example.com").await, Vec::<String>::new());
+    }
+
     async fn rec_01_the_links_of_a_change_begin_with_the_configured_address(app: TestApp) {
         let ada = verified(&app, "ada").await;
         app.clock.advance(MINUTE);
