@@ -1,8 +1,8 @@
 //! The pages behind mailed links: one template, one script.
 //!
 //! The token rides in the fragment, which no browser sends. The script takes it out of the address and posts it when
-//! somebody presses the button, so a mail scanner that opens every link uses none up (`REC-04`). Nothing of a request
-//! is written into a page.
+//! somebody presses the button, so a mail scanner that opens every link uses none up (`REC-04`). A link that is pasted over
+//! the address of an open page begins that page anew. Nothing of a request is written into a page.
 
 use axum::Router;
 use axum::extract::State;
@@ -28,6 +28,9 @@ struct Page {
     fields: &'static [Field],
     button: &'static str,
     done: &'static str,
+    /// What is said of a link that does not work. Nobody learns why it does not, so it names what may be the cause and what
+    /// helps.
+    dead: &'static str,
 }
 
 /// What somebody types. The names are those of the operation.
@@ -73,6 +76,8 @@ const VERIFY_EMAIL: Page = Page {
     fields: &[],
     button: "Verify the address",
     done: "The address is verified. You can close this page.",
+    dead: "This link does not work. It may have been used already: then there is nothing to do. It ends after 24 hours, and when \
+           a newer one is sent or the password changes. If the address is not verified yet, ask for a new link where you sign in.",
 };
 
 const ACCEPT_INVITATION: Page = Page {
@@ -88,6 +93,8 @@ const ACCEPT_INVITATION: Page = Page {
     ],
     button: "Make the account",
     done: "Your account is ready. Sign in with your address and the password.",
+    dead: "This link does not work. It may have been used already: then you have an account, and can sign in. It ends after three \
+           days, and when a newer one is sent. Whoever invited you can do so again.",
 };
 
 const FORGOT_PASSWORD: Page = Page {
@@ -98,6 +105,8 @@ const FORGOT_PASSWORD: Page = Page {
     fields: &[Field::Email],
     button: "Send the link",
     done: "If there is an account with this address, a mail is on its way. It may take a minute. Look among the spam, too.",
+    // There is no link here.
+    dead: "",
 };
 
 const RESET_PASSWORD: Page = Page {
@@ -108,6 +117,8 @@ const RESET_PASSWORD: Page = Page {
     fields: &[Field::NewPassword { name: "new_password" }],
     button: "Set the password",
     done: "The password is set. Sign in with it.",
+    dead: "This link does not work. It may have been used already, or a newer one was sent. It ends after 30 minutes, and when the \
+           password or the address changes. Ask for a new one at /forgot-password.",
 };
 
 const CONFIRM_EMAIL: Page = Page {
@@ -118,27 +129,36 @@ const CONFIRM_EMAIL: Page = Page {
     fields: &[],
     button: "Use this address",
     done: "The account has this address now. You can close this page.",
+    dead: "This link does not work. It may have been used already: then the account has this address. It ends after 24 hours, and \
+           when you ask for another change, set a new password or verify your present address. Sign in and ask for the change \
+           again.",
 };
 
 const UNDO_EMAIL: Page = Page {
     title: "Take the change of address back",
-    intro: "Your account gets its former address back. All devices will be signed out, and the present password will not work \
-            any more: a link to set a new one comes by mail.",
+    intro: "Your account gets its former address back. All devices will be signed out, and the present password and all API keys \
+            will not work any more: a link to set a new password comes by mail.",
     action: "/api/v1/auth/undo-email",
     token: true,
     fields: &[],
     button: "Take the change back",
     done: "The account has its former address again. Look into your mailbox: the link there sets a new password.",
+    dead: "This link does not work. It may have been used already: then a link to set a new password is in your mailbox. It ends \
+           after seven days, and when an older address is restored. If you cannot sign in, tell whoever runs this service.",
 };
 
 const SECURE_ACCOUNT: Page = Page {
     title: "It was not you?",
-    intro: "Press the button to sign all devices out. A link to set a new password comes by mail.",
+    intro: "Press the button to sign all devices out. The present password and all API keys will not work any more: a link to set \
+            a new password comes by mail.",
     action: "/api/v1/auth/secure-account",
     token: true,
     fields: &[],
     button: "Sign everybody out",
     done: "All devices are signed out. Look into your mailbox: the link there sets a new password.",
+    dead: "This link does not work. It may have been used already: then a link to set a new password is in your mailbox. It ends \
+           after 24 hours, and when the password was set with a link or the address changes. To be sure, set a new password: \
+           /forgot-password sends a link.",
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -170,6 +190,7 @@ impl Page {
             .replace("{fields}", &fields)
             .replace("{button}", self.button)
             .replace("{done}", self.done)
+            .replace("{dead}", self.dead)
             .replace("{nonce}", nonce.as_str());
         (nonce, Html(page)).into_response()
     }

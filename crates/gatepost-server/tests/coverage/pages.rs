@@ -100,13 +100,26 @@ on_each_db! {
         app.get("/setup").send().await.assert_refused(404, "not_found");
     }
 
+    async fn the_pages_behind_links_say_what_helps_and_take_another_link(app: TestApp) {
+        let mut said = BTreeSet::new();
+        for path in ["/accept-invitation", "/confirm-email", "/reset-password", "/secure-account", "/undo-email", "/verify-email"] {
+            let text = app.get(path).send().await.text();
+            let dead = source::between(&text, "data-dead=\"", "\"").next().unwrap().to_owned();
+            assert!(dead.starts_with("This link does not work. It may have been used already"), "{path}: {dead}");
+            assert!(said.insert(dead), "{path} says what another page says");
+            // A message that scrolled out of sight is brought there by the focus, for which it must be able to have it.
+            assert!(text.contains("<p id=\"problem\" role=\"alert\" tabindex=\"-1\"></p>"), "{path}");
+            assert!(text.contains("problem.focus()") && text.contains("addEventListener(\"hashchange\""), "{path}");
+        }
+    }
+
     async fn the_pages_behind_links_run_their_own_script_only(app: TestApp) {
         for path in ["/accept-invitation", "/confirm-email", "/forgot-password", "/reset-password", "/secure-account", "/undo-email", "/verify-email"] {
             let page = app.get(path).send().await;
             assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");
             let text = page.text();
             assert_eq!(text.matches("<script").count(), 1, "{text}");
-            let gaps = ["title", "intro", "action", "token", "fields", "button", "done", "nonce"];
+            let gaps = ["title", "intro", "action", "token", "fields", "button", "done", "dead", "nonce"];
             assert!(gaps.iter().all(|gap| !text.contains(&format!("{{{gap}}}"))), "{path} has a gap");
             let nonce = source::between(&text, "<script nonce=\"", "\"").next().unwrap();
             let policy = page.header("content-security-policy");
