@@ -42,6 +42,8 @@ pub enum Letter {
         at: Timestamp,
         /// On which device, when it is known.
         device: Option<String>,
+        /// What went with the old one.
+        gone: Gone,
     },
     /// Somebody signed in on a device that was not seen before.
     NewDevice {
@@ -90,6 +92,15 @@ pub enum Letter {
         /// Where to sign in.
         sign_in: String,
     },
+}
+
+/// What went with a password that a reset replaced, as far as it was there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// The second factor: nobody had shown before that the mailbox is theirs.
+    pub second_factor: bool,
+    /// The API keys.
+    pub api_keys: bool,
 }
 
 /// What happened to a second factor.
@@ -209,9 +220,12 @@ impl Letter {
                 json!({ "link": undo.expose(), "expires": minute(*expires) })
             }
             Self::TooManyFailures { secure } => json!({ "link": secure.expose() }),
-            Self::PasswordChanged { at, device } => {
-                json!({ "at": minute(*at), "device": device.as_deref().map(plain) })
-            }
+            Self::PasswordChanged { at, device, gone } => json!({
+                "at": minute(*at),
+                "device": device.as_deref().map(plain),
+                "second_factor_gone": gone.second_factor,
+                "api_keys_gone": gone.api_keys,
+            }),
             Self::NewDevice { device, address, location, at } => json!({
                 "device": plain(device),
                 "address": plain(address),
@@ -241,7 +255,11 @@ impl Letter {
             Self::AddressChanging { undo: link(), expires },
             Self::AddressChanged,
             Self::ResetPassword { link: link(), expires },
-            Self::PasswordChanged { at, device: Some(device()) },
+            Self::PasswordChanged {
+                at,
+                device: Some(device()),
+                gone: Gone { second_factor: true, api_keys: true },
+            },
             Self::NewDevice {
                 device: device(),
                 address: "192.0.2.1".to_owned(),

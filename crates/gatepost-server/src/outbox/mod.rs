@@ -30,7 +30,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 
 pub use courier::{Courier, Round};
-pub use letter::{FactorChange, Kind, Letter};
+pub use letter::{FactorChange, Gone, Kind, Letter};
 pub use mailbox::{Mailbox, StoredMail};
 pub use mailbox_key::MailboxKey;
 pub use message::Outgoing;

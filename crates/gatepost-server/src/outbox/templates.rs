@@ -209,6 +209,7 @@ fn read_overrides(folder: &Path) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::Gone;
 
     #[test]
     fn every_letter_reads_as_it_should() {
@@ -224,6 +225,18 @@ mod tests {
                 rendered.html.expose()
             );
             insta::assert_snapshot!(format!("{}_{suffix}", letter.kind().name()), whole);
+        }
+    }
+
+    #[test]
+    fn a_change_of_password_that_took_nothing_along_says_so_of_nothing() {
+        let (at, gone) = (gatepost_kernel::Timestamp::from_secs(0), Gone::default());
+        let letter = Letter::PasswordChanged { at, device: None, gone };
+        let rendered = Templates::new("Lantern Club", None).render(letter.kind(), &letter.details()).unwrap();
+        for text in [rendered.text.expose(), rendered.html.expose()] {
+            assert!(text.contains("was changed on 1970-01-01, 00:00 UTC."), "{text}");
+            assert!(text.contains("there is nothing to do"), "{text}");
+            assert!(!text.contains("second factor") && !text.contains("API keys"), "{text}");
         }
     }
 

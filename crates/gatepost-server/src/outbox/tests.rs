@@ -8,8 +8,8 @@ use std::time::Duration;
 use gatepost_db::{DbError, params};
 use gatepost_kernel::{OpaqueToken, Secret, Timestamp};
 use gatepost_server::outbox::{
-    Courier, Kind, Letter, Mail, MailboxKey, Outgoing, Recent, Round, SendError, Sending, State, Transport,
-    queue, retry,
+    Courier, Gone, Kind, Letter, Mail, MailboxKey, Outgoing, Recent, Round, SendError, Sending, State,
+    Transport, queue, retry,
 };
 use gatepost_testkit::{Node, Setup, TestApp, on_each_db};
 use http::HeaderName;
@@ -381,7 +381,7 @@ on_each_db! {
         owe(&app, mail("ada@example.com", Letter::SessionStolen)).await;
         let device = "<script>alert(1)</script>".to_owned();
         let at = app.clock.now();
-        owe(&app, mail("ada@example.com", Letter::PasswordChanged { at, device: Some(device) })).await;
+        owe(&app, mail("ada@example.com", Letter::PasswordChanged { at, device: Some(device), gone: Gone::default() })).await;
         let (letter, token) = reset(&app, at);
         owe(&app, mail("ada@example.com", letter)).await;
         assert_eq!(Courier::new(&app.app).ok().unwrap().deliver().await.unwrap().sent, 3);

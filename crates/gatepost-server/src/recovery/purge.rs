@@ -5,16 +5,16 @@ use gatepost_db::WriteTx;
 use super::link::{Refusal, forget_all};
 use crate::accounts::{self, User};
 use crate::audit::Act;
-use crate::{api_keys, passwords, second_factor};
+use crate::{passwords, second_factor};
 
 /// Throws away every credential of an account whose address was never verified, because its owner has just shown that it
 /// is theirs. Somebody else may have registered the address and waited for them to come (*pre-hijacking*; `REG-06`): no
-/// password, link, key or factor of that somebody may survive. Sessions end with the epoch, which the caller counts up.
-pub(super) fn purge_unproven(tx: &mut WriteTx<'_>, act: &Act, user: &User) -> Result<(), Refusal> {
+/// password, link, key or factor of that somebody may survive. API keys end with every reset and sessions with the epoch:
+/// the caller sees to both. Whether there was a second factor.
+pub(super) fn purge_unproven(tx: &mut WriteTx<'_>, act: &Act, user: &User) -> Result<bool, Refusal> {
     passwords::forget(tx, user.id)?;
-    api_keys::forget(tx, act, user.id)?;
-    second_factor::forget(tx, act, user.id, "recovery")?;
+    let second_factor = second_factor::forget(tx, act, user.id, "recovery")?;
     forget_all(tx, user.id)?;
     accounts::mark_email_verified(tx, act, user.id)?;
-    Ok(())
+    Ok(second_factor)
 }

@@ -17,6 +17,7 @@ use crate::attempts::{self, Attempts};
 use crate::audit::{self, Act, Event, Origin};
 use crate::http::OwnSite;
 use crate::ids::UserId;
+use crate::outbox::Gone;
 use crate::passwords::{self, PasswordHash};
 use crate::sign_in::{self, PasswordField, believe_new_password, hash_problem};
 
@@ -37,6 +38,7 @@ pub(super) struct Request {
 /// Set a new password with a link
 ///
 /// Every session of the account ends, and every API key. It signs nobody in, and a second factor stays as it is: the next sign-in asks for it.
+/// Unless the address was never verified: then whoever registered it is thrown out, and the second factor goes, too.
 /// A password that is refused does not use the link up.
 #[utoipa::path(
     post,
@@ -110,19 +112,18 @@ impl Reset {
         let act = &self.act;
         let (_, user) = link::consume(tx, LinkPurpose::ResetPassword, &self.token, act.at)?;
         let purged = !user.email_verified;
-        if purged {
-            purge_unproven(tx, act, &user)?;
-        }
+        let second_factor = purged && purge_unproven(tx, act, &user)?;
         // A reset is how an account is won back, so no key that an intruder may have made lives on. A change of the password by
         // somebody who knows it is not.
-        api_keys::forget(tx, act, user.id)?;
+        let api_keys = api_keys::forget(tx, act, user.id)? > 0;
         passwords::set(tx, act, user.id, &self.hash, self.history)?;
         let User { id, .. } = accounts::bump_epoch(tx, user.id, act.at)?;
         link::forget_pending(tx, id)?;
         // Whoever reads the mailbox need not wait for a guesser's sake.
         attempts::reopen(tx, &self.attempts.of_user(&user, None, act.at))?;
         audit::record(tx, act, &Event::PasswordReset { user: id, purged })?;
-        self.desk.outbox.owe(tx, act.at, &sign_in::password_changed(&user, act))?;
+        let gone = Gone { second_factor, api_keys };
+        self.desk.outbox.owe(tx, act.at, &sign_in::password_changed(&user, act, gone))?;
         Ok(id)
     }
 }

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::attempts;
 use crate::audit::{self, Act, Event, Origin};
 use crate::http::{Caller, CookieName, Cookies, storage_problem};
-use crate::outbox::Outbox;
+use crate::outbox::{Gone, Outbox};
 use crate::passwords::{self, Password, PasswordHash};
 use crate::sessions::{
     self, Assurance, Device, Drawn, Evidence, FIRST_PARTY, Grant, Mint, Proof, Shown, SignIn,
@@ -167,7 +167,7 @@ impl Change {
         passwords::set(tx, act, user, &self.hash, self.history)?;
         audit::record(tx, act, &Event::PasswordChanged { user })?;
         let user = accounts::bump_epoch(tx, user, act.at)?;
-        self.outbox.owe(tx, act.at, &password_changed(&user, act))?;
+        self.outbox.owe(tx, act.at, &password_changed(&user, act, Gone::default()))?;
         // The session has shown a second factor where there is one, and nobody shows it now: the new session must not be
         // fresher than the old one, or one code would do for as long as somebody changes the password again.
         let shown = self.caller.session.second_factor_at.filter(|_| user.two_factor_enabled);

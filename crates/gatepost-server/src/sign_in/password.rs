@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::attempts::{self, Locked, Reason, Reservation};
 use crate::audit::{Act, Origin};
 use crate::http::{CookieJar, storage_oauth_error, storage_problem};
-use crate::outbox::{Letter, Mail};
+use crate::outbox::{Gone, Letter, Mail};
 use crate::passwords::{self, Context, HashError, Password, PasswordHash};
 use crate::second_factor::{self, Challenge, DrawnChallenge, FirstStep, Sender};
 use crate::sessions::{self, Assurance, Device, Grant, NotAssured, Proof, SignIn};
@@ -266,9 +266,9 @@ fn too_long(pointer: &str) -> Problem {
     check.finish().err().unwrap_or_else(|| Problem::internal(detail))
 }
 
-/// The notice to whoever reads the mailbox of an account whose password was changed.
-pub(crate) fn password_changed(user: &User, act: &Act) -> Mail {
-    let letter = Letter::PasswordChanged { at: act.at, device: None };
+/// The notice to whoever reads the mailbox of an account whose password was changed, and of what went with the old one.
+pub(crate) fn password_changed(user: &User, act: &Act, gone: Gone) -> Mail {
+    let letter = Letter::PasswordChanged { at: act.at, device: None, gone };
     Mail { user: Some(user.id), to: user.mailbox(), letter, not_after: None }
 }
 

@@ -9,6 +9,7 @@ use crate::accounts::{self, User};
 use crate::app::App;
 use crate::audit::{self, Event};
 use crate::http::storage_problem;
+use crate::outbox::Gone;
 use crate::passwords;
 
 /// Gives an account a password and ends every session that it has.
@@ -37,7 +38,7 @@ pub async fn set_password(app: &App, user: &User, typed: Secret<String>) -> ApiR
             }
             passwords::set(tx, &act, user, &hash, history)?;
             let user = accounts::bump_epoch(tx, user, act.at)?;
-            outbox.owe(tx, act.at, &password_changed(&user, &act))?;
+            outbox.owe(tx, act.at, &password_changed(&user, &act, Gone::default()))?;
             audit::record(tx, &act, &Event::PasswordChanged { user: user.id })?;
             Ok(true)
         })

@@ -192,6 +192,24 @@ on_each_db! {
         assert_eq!(details.as_deref(), Some(r#"{"by":"recovery"}"#));
     }
 
+    async fn rec_06_the_notice_of_a_reset_says_what_went_with_the_password(app: TestApp) {
+        for (name, is_verified, with_factor, with_key) in [
+            ("plain", false, false, false), ("squatted", false, true, true), ("owned", true, true, true), ("keyed", true, false, true),
+        ] {
+            let user = if is_verified { verified(&app, name).await } else { app.user(name).await };
+            let user = if with_factor { app.with_totp(&user).await.persona } else { user };
+            if with_key {
+                app.api_key(&user, &[]).await;
+            }
+            let token = reset_token(&app, &user.email).await;
+            assert_eq!(reset(&app, &token, NEW).await.status, 204);
+            let notice = newest(&app, &user.email, "password_changed").await.says;
+            let said = (&notice["second_factor_gone"], &notice["api_keys_gone"]);
+            // A factor goes only where nobody had shown that the mailbox is theirs.
+            assert_eq!(said, (&(with_factor && !is_verified).into(), &with_key.into()), "{name}");
+        }
+    }
+
     async fn reg_06_no_link_of_a_squatter_takes_the_account_back_after_the_reset(app: TestApp) {
         let squatter = verified(&app, "squatter").await;
         changed(&app, &squatter, "victim@example.com").await;
