@@ -21,7 +21,7 @@ use crate::ids::UserId;
 
 pub use second_factor_roles::SecondFactorRoles;
 pub use sql::STATEMENTS;
-pub use standing::{StandingError, set_active};
+pub use standing::{StandingError, is_last_admin, set_active};
 
 /// The operations of this feature.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -59,6 +59,30 @@ pub fn grant(tx: &mut WriteTx<'_>, act: &Act, user: UserId, role: &str) -> Resul
         audit::record(tx, act, &Event::RoleGranted { user, role: role.to_owned() })?;
     }
     Ok(())
+}
+
+/// Gives new accounts their roles. The caller records them with the accounts.
+///
+/// # Errors
+/// What the database says.
+pub fn bring(tx: &mut WriteTx<'_>, act: &Act, grants: &[(UserId, String)]) -> Result<(), DbError> {
+    sql::insert_many(tx, act, grants)
+}
+
+/// The names of all roles that there are, sorted.
+///
+/// # Errors
+/// What the database says.
+pub fn known_roles(_: &mut ReadTx<'_>) -> Result<Vec<String>, DbError> {
+    Ok(vec![ADMIN.to_owned(), USER.to_owned()])
+}
+
+/// The roles of these accounts, in no order.
+///
+/// # Errors
+/// What the database says.
+pub fn roles_of(tx: &mut ReadTx<'_>, users: &[UserId]) -> Result<Vec<(UserId, String)>, DbError> {
+    sql::roles_by_users(tx, users)
 }
 
 /// The rights of an account.

@@ -2,7 +2,7 @@
 //!
 //! It stands here and not among the accounts because the last administrator must stay able to sign in.
 
-use gatepost_db::{DbError, WriteTx};
+use gatepost_db::{DbError, ReadTx, WriteTx};
 
 use super::{ADMIN, sql};
 use crate::accounts;
@@ -26,13 +26,21 @@ impl From<DbError> for StandingError {
     }
 }
 
+/// Whether nobody would administer this installation without this account.
+///
+/// # Errors
+/// What the database says.
+pub fn is_last_admin(tx: &mut ReadTx<'_>, user: UserId) -> Result<bool, DbError> {
+    let is_admin = sql::roles_by_user(tx, user)?.iter().any(|role| role == ADMIN);
+    Ok(is_admin && !sql::another_holder_exists(tx, ADMIN, user)?)
+}
+
 /// Switches an account off, ending all its credentials, or on again.
 ///
 /// # Errors
 /// [`StandingError`].
 pub fn set_active(tx: &mut WriteTx<'_>, act: &Act, user: UserId, active: bool) -> Result<(), StandingError> {
-    let is_admin = sql::roles_by_user(tx, user)?.iter().any(|role| role == ADMIN);
-    if !active && is_admin && !sql::another_holder_exists(tx, ADMIN, user)? {
+    if !active && is_last_admin(tx, user)? {
         return Err(StandingError::LastAdmin);
     }
     Ok(accounts::set_active(tx, act, user, active)?)
