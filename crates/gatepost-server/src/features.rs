@@ -41,6 +41,7 @@ pub static FEATURES: &[Feature] = features! {
     sign_in   owns []
     recovery  owns ["mail_links", "mail_requests"]
     sign_up   owns ["setup_link", "invitations"]
+    imports   owns ["imports"]
     // order: end
 };
 
@@ -95,5 +96,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(18, "typed_addresses", "0018_typed_addresses"),
         migration!(19, "invitations", "0019_invitations"),
         migration!(20, "api_key_factors", "0020_api_key_factors"),
+        migration!(21, "imports", "0021_imports"),
     ],
 };

@@ -27,6 +27,7 @@ pub mod features;
 pub mod fuzzing;
 pub mod http;
 pub mod ids;
+pub mod imports;
 pub mod jobs;
 pub mod keys;
 pub mod limits;

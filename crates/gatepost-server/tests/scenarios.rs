@@ -10,6 +10,8 @@ mod api_keys;
 mod attempts;
 #[path = "../src/audit/tests.rs"]
 mod audit;
+#[path = "../src/imports/tests.rs"]
+mod imports;
 #[path = "../src/keys/tests.rs"]
 mod keys;
 #[path = "../src/limits/tests.rs"]
