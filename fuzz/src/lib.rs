@@ -14,6 +14,7 @@ use gatepost_server::attempts::DeviceCookie;
 use gatepost_server::config::{Config, Raw};
 use gatepost_server::fuzzing;
 use gatepost_server::http::Credential;
+use gatepost_server::imports::Format;
 use gatepost_server::passwords::PasswordHash;
 use gatepost_server::sessions::RefreshToken;
 use gatepost_token::{Algorithm, KeySet, MAX_JWKS_KEYS, MAX_TOKEN_LENGTH, SigningKey, Verifier};
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("device_cookie", device_cookie),
     ("form", form),
     ("identifiers", identifiers),
+    ("import_rows", import_rows),
     ("json_body", json_body),
     ("jwks", jwks),
     ("password_hash", password_hash),
@@ -215,5 +217,16 @@ pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Err(problems) = Config::load(&Raw::new().file("gatepost.toml", text)) {
         assert!(!problems.to_string().is_empty());
+    }
+}
+
+/// A file of accounts, as CSV and as lines of JSON.
+pub fn import_rows(bytes: &[u8]) {
+    let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+    for format in [Format::Csv, Format::Jsonl] {
+        let rows =
+            fuzzing::import_rows(bytes, format).expect("bytes in memory can be read").unwrap_or_default();
+        assert!(rows.windows(2).all(|pair| pair[0].0 <= pair[1].0), "rows run back");
+        assert!(rows.iter().all(|(line, _)| (1..=lines).contains(line)), "a row begins where no line is");
     }
 }

@@ -46,6 +46,9 @@ pub struct Options {
     pub queue_wait: Duration,
     /// Run every write function twice and keep the second run: a test mode that proves reruns harmless.
     pub rehearse: bool,
+    /// For much writing in a short time: SQLite keeps 64 MiB of pages in memory in place of two, and folds its log into the
+    /// file after as much, so that a page that many rows touch is written once and not with every commit.
+    pub bulk: bool,
     /// Where the pauses between reruns come from.
     pub random: Random,
     /// Called when the disk fails to confirm a commit. The default ends the process with exit code 74. When it
@@ -59,6 +62,7 @@ impl Default for Options {
             queue: 4_096,
             queue_wait: Duration::from_secs(1),
             rehearse: false,
+            bulk: false,
             random: Random::system(),
             fatal: |why| {
                 tracing::error!("{why}");

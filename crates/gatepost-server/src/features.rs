@@ -48,6 +48,7 @@ pub static FEATURES: &[Feature] = features! {
     tasks     owns ["tasks"]
     items     owns ["items"]
     administration owns []
+    imports   owns ["imports"]
     // order: end
 };
 
@@ -125,5 +126,6 @@ pub static MIGRATIONS: MigrationSet = MigrationSet {
         migration!(21, "roles", "0021_roles"),
         migration!(22, "administration", "0022_administration"),
         migration!(23, "tasks_and_items", "0023_tasks_and_items"),
+        migration!(24, "imports", "0024_imports"),
     ],
 };

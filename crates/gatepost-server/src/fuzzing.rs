@@ -2,6 +2,7 @@
 
 use gatepost_problem::{OAuthError, Problem, parse_form, parse_json};
 
+use crate::imports::Format;
 use crate::sign_in::TokenRequest;
 use crate::sign_up::RegisterRequest;
 
@@ -34,4 +35,12 @@ pub fn recovery_code(text: &str) -> Option<String> {
 /// Reads the value of an `Authorization` header as the name and secret of a client.
 pub fn basic_credentials(header: &str) -> Option<(String, String)> {
     crate::sign_in::basic_credentials(header)
+}
+
+/// Reads bytes as a file of accounts: the line of each row, and whether it was believed. `None` where the header is wrong.
+///
+/// # Errors
+/// Never: bytes in memory can be read.
+pub fn import_rows(bytes: &[u8], format: Format) -> std::io::Result<Option<Vec<(u64, bool)>>> {
+    crate::imports::parse_all(bytes, format)
 }

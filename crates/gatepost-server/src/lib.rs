@@ -29,6 +29,7 @@ pub mod features;
 pub mod fuzzing;
 pub mod http;
 pub mod ids;
+pub mod imports;
 pub mod items;
 pub mod jobs;
 pub mod keys;

@@ -14,6 +14,8 @@ mod api_keys;
 mod attempts;
 #[path = "../src/audit/tests.rs"]
 mod audit;
+#[path = "../src/imports/tests.rs"]
+mod imports;
 #[path = "../src/items/tests.rs"]
 mod items;
 #[path = "../src/keys/tests.rs"]

@@ -11,6 +11,8 @@ use clap::{Args, Parser, Subcommand};
 use gatepost_kernel::Timestamp;
 use gatepost_server::audit::Head;
 
+use crate::{export, import};
+
 const AFTER_HELP: &str = "Examples:
   gatepost                                       Serve on http://127.0.0.1:8080 with SQLite in ./data
   gatepost --database-url-file /run/secrets/url  The same on PostgreSQL
@@ -158,6 +160,10 @@ pub(crate) enum User {
         #[arg(long)]
         json: bool,
     },
+    /// Create or update accounts from a file of CSV or JSON lines, with password hashes of other systems
+    Import(import::Arguments),
+    /// Write all accounts as an import reads them
+    Export(export::Arguments),
     /// Invite somebody by mail to make an account, whatever sign_up.mode; the link works once, for 72 hours
     #[command(after_help = "Example:\n  gatepost user invite ada@example.com --role admin")]
     Invite {

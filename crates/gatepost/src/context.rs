@@ -88,6 +88,10 @@ pub(crate) fn find(config: &Config) -> Result<(), Failure> {
 
 /// Opens the database.
 pub(crate) async fn open(config: &Config) -> Result<Db, Failure> {
+    open_with(config, Options::default()).await
+}
+
+async fn open_with(config: &Config, options: Options) -> Result<Db, Failure> {
     let target = match &config.database.location {
         DatabaseLocation::Sqlite(path) => {
             refuse_if(path, 0o077, "chmod 600")?;
@@ -99,7 +103,7 @@ pub(crate) async fn open(config: &Config) -> Result<Db, Failure> {
             statement_timeout: config.database.statement_timeout,
         },
     };
-    Ok(Db::open(&target, Options::default()).await?)
+    Ok(Db::open(&target, options).await?)
 }
 
 /// What the application is made of, on a database whose schema is up to date.
@@ -135,8 +139,13 @@ pub(crate) async fn ingredients(config: Config, issuer: String, db: Db) -> Resul
 
 /// The application for a command that may run beside a server: it takes no lock and changes no schema.
 pub(crate) async fn beside(config: Config) -> Result<App, Failure> {
+    beside_with(config, Options::default()).await
+}
+
+/// The same, with other options of the database.
+pub(crate) async fn beside_with(config: Config, options: Options) -> Result<App, Failure> {
     find(&config)?;
-    let db = open(&config).await?;
+    let db = open_with(&config, options).await?;
     if migrate::status(&db, SETS).await?.iter().any(|migration| migration.applied_at.is_none()) {
         return Err(Failure::new(CONFIGURATION, "the schema of the database is older than this program")
             .hint("run `gatepost migrate up`, or restart the server with this version"));

@@ -1,6 +1,6 @@
 //! `gatepost user`.
 
-use gatepost_db::DbError;
+use gatepost_db::{DbError, Options};
 use gatepost_server::App;
 use gatepost_server::access::{self, Authority};
 use gatepost_server::accounts::{self, Email, LoginIdentifier, User, UserBody};
@@ -11,9 +11,9 @@ use gatepost_server::{attempts, second_factor, sessions, sign_in, sign_up};
 use serde::Serialize;
 
 use crate::cli::User as Command;
-use crate::context::beside;
+use crate::context::beside_with;
 use crate::failure::{Failure, REFUSED};
-use crate::{api_keys, output, owner, secret_input};
+use crate::{api_keys, export, import, output, owner, secret_input};
 
 /// An account as the operator sees it.
 #[derive(Serialize)]
@@ -39,6 +39,8 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
             Some(secret_input::new_password(*password_stdin)?)
         }
         Command::List { .. }
+        | Command::Import(_)
+        | Command::Export(_)
         | Command::Approve { .. }
         | Command::Invite { .. }
         | Command::Show { .. }
@@ -52,7 +54,8 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
         | Command::RevokeSessions { .. }
         | Command::Unlock { .. } => None,
     };
-    let app = beside(config).await?;
+    let bulk = matches!(command, Command::Import(_));
+    let app = beside_with(config, Options { bulk, ..Options::default() }).await?;
     let done = match (command, password) {
         (Command::CreateAdmin { email, username, .. }, Some(password)) => {
             create_admin(&app, email, username, password).await
@@ -63,6 +66,8 @@ pub(crate) async fn run(config: Config, command: Command) -> Result<(), Failure>
             output::line(format_args!("{} has a new password; all sessions have ended", user.email))
         }
         (Command::List { json }, _) => list(&app, json).await,
+        (Command::Import(arguments), _) => import::run(&app, arguments).await,
+        (Command::Export(arguments), _) => export::run(&app, arguments).await,
         (Command::Invite { email, roles }, _) => invite(&app, &email, roles).await,
         (Command::Approve { who }, _) => approve(&app, &who).await,
         (Command::Show { who }, _) => show(&app, &who).await,

@@ -7,6 +7,8 @@ mod audit;
 mod commands;
 #[path = "binary/doctor.rs"]
 mod doctor;
+#[path = "binary/import.rs"]
+mod import;
 #[path = "binary/limits.rs"]
 mod limits;
 #[path = "binary/process.rs"]

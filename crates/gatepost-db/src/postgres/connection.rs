@@ -11,6 +11,7 @@ use tokio_postgres::error::{Severity, SqlState};
 
 use super::{Encoded, engine, failed};
 use crate::job::Mode;
+use crate::rows::rows_as_json;
 use crate::tx::{Dialect, Executor};
 use crate::value::EngineRow;
 use crate::{DbError, Param, Row, Statement};
@@ -189,6 +190,11 @@ impl Executor for Driven<'_> {
                 Ok(rows.len() as u64)
             }
         }
+    }
+
+    fn run_all(&mut self, statement: &'static Statement, rows: &[&[Param<'_>]]) -> Result<u64, DbError> {
+        let rows = Param::Text(rows_as_json(rows)?.into());
+        self.run(statement, &[rows], &mut |_| Ok(()))
     }
 
     fn prepare(&mut self, statement: &'static Statement) -> Result<(), DbError> {

@@ -54,6 +54,9 @@ impl Sqlite {
         let (readers, reader_jobs) = async_channel::bounded(options.queue);
 
         let connection = connect(path).map_err(failed("open the database file"))?;
+        if options.bulk {
+            prepare_for_bulk(&connection).map_err(failed("open the database file"))?;
+        }
         let mut threads = vec![start("gatepost-writer", {
             let options = options.clone();
             move || writer::run(connection, &writer_jobs, &options)
@@ -114,6 +117,15 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// See [`Options::bulk`].
+fn prepare_for_bulk(connection: &Connection) -> rusqlite::Result<()> {
+    const PAGES: i64 = 16_384;
+    connection.pragma_update(None, "cache_size", PAGES)?;
+    // What a savepoint keeps for its undoing.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "wal_autocheckpoint", PAGES)
+}
+
 /// Copies the whole database to a new private file, while others may use it.
 pub(crate) fn backup(from: &Path, to: &Path) -> Result<(), DbError> {
     let partial: PathBuf = to.with_extension("partial");
@@ -150,13 +162,7 @@ impl Executor for Connection {
         each: &mut dyn FnMut(&Row<'_>) -> Result<(), DbError>,
     ) -> Result<u64, DbError> {
         let mut prepared = self.prepare_cached(statement.sqlite()).map_err(engine("prepare a statement"))?;
-        // A parameter that is left out would silently be NULL.
-        if params.len() != prepared.parameter_count() {
-            return Err(failed("bind the parameters")("their number is not the statement's"));
-        }
-        for (position, param) in params.iter().enumerate() {
-            prepared.raw_bind_parameter(position + 1, param).map_err(engine("bind a parameter"))?;
-        }
+        bind(&mut prepared, params)?;
         if prepared.column_count() == 0 {
             let changed = prepared.raw_execute().map_err(engine("run a statement"))?;
             return Ok(changed as u64);
@@ -170,6 +176,16 @@ impl Executor for Connection {
         Ok(count)
     }
 
+    fn run_all(&mut self, statement: &'static Statement, rows: &[&[Param<'_>]]) -> Result<u64, DbError> {
+        let mut prepared = self.prepare_cached(statement.sqlite()).map_err(engine("prepare a statement"))?;
+        let mut changed = 0;
+        for row in rows {
+            bind(&mut prepared, row)?;
+            changed += prepared.raw_execute().map_err(engine("run a statement"))? as u64;
+        }
+        Ok(changed)
+    }
+
     fn prepare(&mut self, statement: &'static Statement) -> Result<(), DbError> {
         self.prepare_cached(statement.sqlite()).map(drop).map_err(engine("prepare a statement"))
     }
@@ -181,6 +197,17 @@ impl Executor for Connection {
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
     }
+}
+
+fn bind(prepared: &mut rusqlite::Statement<'_>, params: &[Param<'_>]) -> Result<(), DbError> {
+    // A parameter that is left out would silently be NULL.
+    if params.len() != prepared.parameter_count() {
+        return Err(failed("bind the parameters")("their number is not the statement's"));
+    }
+    for (position, param) in params.iter().enumerate() {
+        prepared.raw_bind_parameter(position + 1, param).map_err(engine("bind a parameter"))?;
+    }
+    Ok(())
 }
 
 impl rusqlite::ToSql for Param<'_> {

@@ -23,6 +23,7 @@ mod migrations_in_trouble;
 mod poison;
 mod postgres;
 mod queue;
+mod rows;
 mod schema;
 
 /// Declares statements of a test.

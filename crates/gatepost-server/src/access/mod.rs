@@ -46,7 +46,7 @@ pub use holders::{holders_without_second_factor, somebody_has};
 pub use model::{AccessRules, Authority, HeldRole};
 pub use sql::STATEMENTS;
 pub(crate) use sql::held_roles;
-pub use standing::{delete, may_act_on, set_active};
+pub use standing::{delete, is_last_admin, may_act_on, set_active};
 
 crate::permissions! {
     RolesRead = "roles:read", "See roles, permissions, and who has which.";
@@ -150,6 +150,30 @@ pub fn grant(tx: &mut WriteTx<'_>, act: &Act, user: UserId, role: &str) -> Resul
         audit::record(tx, act, &Event::RoleGranted { user, role: role.to_owned() })?;
     }
     Ok(())
+}
+
+/// Gives new accounts their roles. The caller records them with the accounts.
+///
+/// # Errors
+/// What the database says.
+pub fn bring(tx: &mut WriteTx<'_>, act: &Act, grants: &[(UserId, String)]) -> Result<(), DbError> {
+    sql::insert_many(tx, act, grants)
+}
+
+/// The names of all roles that there are, sorted.
+///
+/// # Errors
+/// What the database says.
+pub fn known_roles(tx: &mut ReadTx<'_>) -> Result<Vec<String>, DbError> {
+    Ok(sql::roles(tx)?.into_iter().map(|role| role.held.name).collect())
+}
+
+/// The roles of these accounts, in no order.
+///
+/// # Errors
+/// What the database says.
+pub fn roles_of_all(tx: &mut ReadTx<'_>, users: &[UserId]) -> Result<Vec<(UserId, String)>, DbError> {
+    sql::roles_by_users(tx, users)
 }
 
 /// Whether a text can be the name of a role.

@@ -1,6 +1,6 @@
 //! Every statement on `roles`, `role_permissions`, `permissions` and `user_roles`.
 
-use gatepost_db::{DbError, ReadTx, Row, WriteTx, params, statements};
+use gatepost_db::{DbError, List, ReadTx, Row, ToParam as _, WriteTx, params, statements};
 use gatepost_kernel::Timestamp;
 
 use super::is_role_name;
@@ -57,6 +57,15 @@ statements! {
     HELD_BY =
         sqlite concat!("SELECT ", held_roles!("group_concat", "?1")),
         postgres concat!("SELECT ", held_roles!("string_agg", "?1"));
+    INSERT_MANY =
+        sqlite "INSERT INTO user_roles (user_id, role, granted_at, granted_by) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        postgres "INSERT INTO user_roles (user_id, role, granted_at, granted_by) \
+            SELECT (value ->> 0)::uuid, value ->> 1, (value ->> 2)::bigint, (value ->> 3)::uuid \
+            FROM jsonb_array_elements(?1::text::jsonb) ON CONFLICT DO NOTHING";
+    BY_USERS =
+        sqlite "SELECT user_id, role FROM user_roles WHERE user_id IN (SELECT unhex(value, '-') FROM json_each(?1))",
+        postgres "SELECT user_id, role FROM user_roles WHERE user_id IN \
+            (SELECT jsonb_array_elements_text(?1::text::jsonb)::uuid)";
     HOLDER_EXISTS = "SELECT EXISTS (SELECT 1 FROM user_roles r JOIN users u ON u.id = r.user_id \
         WHERE r.role = ?1 AND u.is_active AND u.deleted_at IS NULL)";
     HOLDERS_WITHOUT_SECOND_FACTOR = "SELECT count(*) FROM user_roles r JOIN users u ON u.id = r.user_id \
@@ -96,6 +105,25 @@ statements! {
 
 pub(super) fn insert(tx: &mut WriteTx<'_>, act: &Act, user: UserId, role: &str) -> Result<bool, DbError> {
     Ok(tx.execute(&INSERT, &params![user, role, act.at, act.actor])? == 1)
+}
+
+pub(super) fn insert_many(
+    tx: &mut WriteTx<'_>,
+    act: &Act,
+    grants: &[(UserId, String)],
+) -> Result<(), DbError> {
+    let rows: Vec<_> = grants
+        .iter()
+        .map(|(user, role)| [user.to_param(), role.to_param(), act.at.to_param(), act.actor.to_param()])
+        .collect();
+    tx.execute_all(&INSERT_MANY, &rows).map(|_| ())
+}
+
+pub(super) fn roles_by_users(
+    tx: &mut ReadTx<'_>,
+    users: &[UserId],
+) -> Result<Vec<(UserId, String)>, DbError> {
+    tx.query_all(&BY_USERS, &params![List::of(users)?], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 pub(super) fn remove(tx: &mut WriteTx<'_>, user: UserId, role: &str) -> Result<bool, DbError> {

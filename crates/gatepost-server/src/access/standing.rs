@@ -3,7 +3,7 @@
 //! It stands here and not among the accounts because the last administrator must stay able to sign in, and because nobody
 //! touches an account that may do more than they.
 
-use gatepost_db::{ReadTx, WriteTx};
+use gatepost_db::{DbError, ReadTx, WriteTx};
 
 use super::model::{AccessRules, Authority};
 use super::{ADMIN, Error, sql};
@@ -27,6 +27,16 @@ pub fn may_act_on(
     }
 }
 
+/// Whether nobody would administer this installation without this account. It still holds at the commit, because the
+/// transaction is serializable.
+///
+/// # Errors
+/// What the database says.
+pub fn is_last_admin(tx: &mut ReadTx<'_>, user: UserId) -> Result<bool, DbError> {
+    let is_admin = sql::held_by(tx, user)?.iter().any(|role| role.name == ADMIN);
+    Ok(is_admin && !sql::another_holder_exists(tx, ADMIN, user)?)
+}
+
 /// Switches an account off, ending all its credentials, or on again.
 ///
 /// # Errors
@@ -47,12 +57,7 @@ pub fn delete(tx: &mut WriteTx<'_>, act: &Act, user: UserId) -> Result<(), Error
     Ok(accounts::delete(tx, act, user)?)
 }
 
-/// Refuses to do without the last administrator. What it reads still holds at the commit, because the transaction is
-/// serializable.
+/// Refuses to do without the last administrator.
 pub(super) fn somebody_else_administers(tx: &mut ReadTx<'_>, user: UserId) -> Result<(), Error> {
-    let is_admin = sql::held_by(tx, user)?.iter().any(|role| role.name == ADMIN);
-    if is_admin && !sql::another_holder_exists(tx, ADMIN, user)? {
-        return Err(Error::LastAdmin);
-    }
-    Ok(())
+    if is_last_admin(tx, user)? { Err(Error::LastAdmin) } else { Ok(()) }
 }

@@ -33,27 +33,7 @@ pub struct NewUser {
 /// [`Error::EmailTaken`], [`Error::UsernameTaken`] or [`Error::PhoneTaken`], whichever index refused.
 pub fn create(tx: &mut WriteTx<'_>, act: &Act, new: NewUser) -> Result<User, Error> {
     let NewUser { id, email, verified, awaiting_approval, profile, by } = new;
-    let mut user = User {
-        id,
-        email: email.as_typed().to_owned(),
-        email_verified: verified,
-        username: None,
-        phone_number: None,
-        first_name: None,
-        last_name: None,
-        bio: None,
-        avatar_url: None,
-        country: None,
-        is_active: true,
-        two_factor_enabled: false,
-        awaiting_approval,
-        auth_epoch: 1,
-        version: 1,
-        created_at: act.at,
-        updated_at: act.at,
-        last_login_at: None,
-        deleted_at: None,
-    };
+    let mut user = User { email_verified: verified, awaiting_approval, ..User::new(id, &email, act.at) };
     profile.apply(&mut user);
     match sql::insert(tx, &user, &email)? {
         Some(user) => {
@@ -66,4 +46,13 @@ pub fn create(tx: &mut WriteTx<'_>, act: &Act, new: NewUser) -> Result<User, Err
             Err(Error::Db(DbError::Conflict))
         }
     }
+}
+
+/// Writes accounts that another system had, all or none. Whose names are free was found out in this transaction. The caller
+/// records where they came from.
+///
+/// # Errors
+/// [`DbError::Conflict`] when an index refused one after all, or what the database says.
+pub fn bring(tx: &mut WriteTx<'_>, users: &[(User, Email)]) -> Result<(), DbError> {
+    if sql::insert_many(tx, users)? == users.len() { Ok(()) } else { Err(DbError::Conflict) }
 }

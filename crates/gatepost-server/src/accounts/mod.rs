@@ -28,7 +28,7 @@ use crate::app::App;
 use crate::http::storage_problem;
 use crate::ids::UserId;
 
-pub use create::{NewUser, create};
+pub use create::{NewUser, bring, create};
 pub use identifiers::{
     AvatarUrl, Bio, Country, DeviceName, Email, IdentifierError, LoginIdentifier, PersonName, PhoneNumber,
     Username, one_line, several_lines,
@@ -111,6 +111,33 @@ pub fn by_identifier(tx: &mut ReadTx<'_>, identifier: &LoginIdentifier) -> Resul
         LoginIdentifier::Email(email) => sql::user_by_email(tx, email),
         LoginIdentifier::Username(name) => sql::user_by_username(tx, name.canonical()),
     }
+}
+
+/// The living accounts with these addresses in canonical form, in no order.
+///
+/// # Errors
+/// What the database says.
+pub fn by_addresses(tx: &mut ReadTx<'_>, canonical: &[&str]) -> Result<Vec<User>, DbError> {
+    sql::users_by_emails(tx, canonical)
+}
+
+/// Which of these usernames (in canonical form) belong to whom.
+///
+/// # Errors
+/// What the database says.
+pub fn who_has_usernames(
+    tx: &mut ReadTx<'_>,
+    canonical: &[String],
+) -> Result<Vec<(String, UserId)>, DbError> {
+    sql::who_has_usernames(tx, canonical)
+}
+
+/// Which of these phone numbers belong to whom.
+///
+/// # Errors
+/// What the database says.
+pub fn who_has_phones(tx: &mut ReadTx<'_>, numbers: &[&str]) -> Result<Vec<(String, UserId)>, DbError> {
+    sql::who_has_phones(tx, numbers)
 }
 
 /// Living accounts in the order of their ids, after this one.

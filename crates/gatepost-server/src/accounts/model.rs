@@ -49,6 +49,31 @@ pub struct User {
 }
 
 impl User {
+    /// An account as it begins, with this address.
+    pub fn new(id: UserId, email: &Email, at: Timestamp) -> Self {
+        Self {
+            id,
+            email: email.as_typed().to_owned(),
+            email_verified: false,
+            username: None,
+            phone_number: None,
+            first_name: None,
+            last_name: None,
+            bio: None,
+            avatar_url: None,
+            country: None,
+            is_active: true,
+            two_factor_enabled: false,
+            awaiting_approval: false,
+            auth_epoch: 1,
+            version: 1,
+            created_at: at,
+            updated_at: at,
+            last_login_at: None,
+            deleted_at: None,
+        }
+    }
+
     /// The form of the username that is unique: letter case does not tell two users apart.
     pub fn username_canonical(&self) -> Option<String> {
         self.username.as_deref().map(str::to_ascii_lowercase)

@@ -142,6 +142,14 @@ impl ProfileChange {
         }
     }
 
+    /// The phone number that it sets, if it sets one.
+    pub fn phone_number(&self) -> Option<&str> {
+        match &self.phone_number {
+            Patch::Set(number) => Some(number),
+            Patch::Keep | Patch::Clear => None,
+        }
+    }
+
     /// The same without a username.
     #[must_use]
     pub fn without_username(self) -> Self {

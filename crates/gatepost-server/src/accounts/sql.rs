@@ -1,6 +1,6 @@
 //! Every statement on `users`.
 
-use gatepost_db::{DbError, ReadTx, Row, WriteTx, params, statements};
+use gatepost_db::{DbError, List, ReadTx, Row, ToParam as _, WriteTx, params, statements};
 use gatepost_kernel::Timestamp;
 
 use super::Email;
@@ -30,6 +30,31 @@ statements! {
         "created_at, updated_at, awaiting_approval) ",
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, TRUE, 1, 1, ?13, ?13, ?14) ",
         "ON CONFLICT DO NOTHING RETURNING ", user_columns!(""));
+    /// Accounts in one round trip. Whatever a unique index refuses is left out: the caller compares the numbers.
+    INSERT_MANY =
+        sqlite "INSERT INTO users (id, email, email_canonical, email_verified, username, username_canonical, phone_number, \
+            phone_canonical, first_name, last_name, bio, avatar_url, country, is_active, auth_epoch, version, created_at, \
+            updated_at, awaiting_approval) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 1, ?14, ?15, ?16) ON CONFLICT DO NOTHING",
+        postgres "INSERT INTO users (id, email, email_canonical, email_verified, username, username_canonical, phone_number, \
+            phone_canonical, first_name, last_name, bio, avatar_url, country, is_active, auth_epoch, version, created_at, \
+            updated_at, awaiting_approval) \
+            SELECT (value ->> 0)::uuid, value ->> 1, value ->> 2, (value ->> 3)::boolean, value ->> 4, value ->> 5, value ->> 6, \
+            value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, (value ->> 12)::boolean, 1, 1, \
+            (value ->> 13)::bigint, (value ->> 14)::bigint, (value ->> 15)::boolean \
+            FROM jsonb_array_elements(?1::text::jsonb) ON CONFLICT DO NOTHING";
+    BY_EMAILS =
+        sqlite concat!("SELECT ", user_columns!(""), " FROM users WHERE email_canonical IN (SELECT value FROM json_each(?1))"),
+        postgres concat!("SELECT ", user_columns!(""), " FROM users WHERE email_canonical IN \
+            (SELECT jsonb_array_elements_text(?1::text::jsonb))");
+    WHO_HAS_USERNAMES =
+        sqlite "SELECT username_canonical, id FROM users WHERE username_canonical IN (SELECT value FROM json_each(?1))",
+        postgres "SELECT username_canonical, id FROM users WHERE username_canonical IN \
+            (SELECT jsonb_array_elements_text(?1::text::jsonb))";
+    WHO_HAS_PHONES =
+        sqlite "SELECT phone_canonical, id FROM users WHERE phone_canonical IN (SELECT value FROM json_each(?1))",
+        postgres "SELECT phone_canonical, id FROM users WHERE phone_canonical IN \
+            (SELECT jsonb_array_elements_text(?1::text::jsonb))";
     BY_ID = concat!("SELECT ", user_columns!(""), " FROM users WHERE id = ?1");
     BY_EMAIL = concat!("SELECT ", user_columns!(""), " FROM users WHERE email_canonical = ?1");
     BY_USERNAME = concat!("SELECT ", user_columns!(""), " FROM users WHERE username_canonical = ?1");
@@ -125,6 +150,55 @@ pub(super) fn insert(tx: &mut WriteTx<'_>, user: &User, email: &Email) -> Result
         ],
         user_from_row,
     )
+}
+
+/// How many of these accounts were written.
+pub(super) fn insert_many(tx: &mut WriteTx<'_>, users: &[(User, Email)]) -> Result<usize, DbError> {
+    let names: Vec<_> = users.iter().map(|(user, _)| user.username_canonical()).collect();
+    let rows: Vec<_> = users
+        .iter()
+        .zip(&names)
+        .map(|((user, email), name)| {
+            [
+                user.id.to_param(),
+                email.as_typed().to_param(),
+                email.canonical().to_param(),
+                user.email_verified.to_param(),
+                user.username.to_param(),
+                name.to_param(),
+                user.phone_number.to_param(),
+                user.first_name.to_param(),
+                user.last_name.to_param(),
+                user.bio.to_param(),
+                user.avatar_url.to_param(),
+                user.country.to_param(),
+                user.is_active.to_param(),
+                user.created_at.to_param(),
+                user.updated_at.to_param(),
+                user.awaiting_approval.to_param(),
+            ]
+        })
+        .collect();
+    let written = tx.execute_all(&INSERT_MANY, &rows)?;
+    Ok(usize::try_from(written).unwrap_or(usize::MAX))
+}
+
+pub(super) fn users_by_emails(tx: &mut ReadTx<'_>, canonical: &[&str]) -> Result<Vec<User>, DbError> {
+    tx.query_all(&BY_EMAILS, &params![List::of(canonical)?], user_from_row)
+}
+
+pub(super) fn who_has_usernames(
+    tx: &mut ReadTx<'_>,
+    canonical: &[String],
+) -> Result<Vec<(String, UserId)>, DbError> {
+    tx.query_all(&WHO_HAS_USERNAMES, &params![List::of(canonical)?], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+pub(super) fn who_has_phones(
+    tx: &mut ReadTx<'_>,
+    numbers: &[&str],
+) -> Result<Vec<(String, UserId)>, DbError> {
+    tx.query_all(&WHO_HAS_PHONES, &params![List::of(numbers)?], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 pub(super) fn user_by_id(tx: &mut ReadTx<'_>, id: UserId) -> Result<Option<User>, DbError> {

@@ -40,7 +40,7 @@ pub use arrive::{arrived, welcome};
 pub use device_cookie::{DeviceCookie, DeviceNonce, LIFETIME as DEVICE_LIFETIME};
 pub use forget::{MOST_ROWS, RETENTION, crop, forget};
 pub use record::{AttemptId, AttemptKind, Reason, note, note_in};
-pub use reserve::{Locked, Refused, Reservation, reopen, reserve, unlock};
+pub use reserve::{Locked, Refused, Reservation, reopen, reopen_all, reserve, unlock};
 pub use sql::STATEMENTS;
 pub use target::{Attempts, Target};
 

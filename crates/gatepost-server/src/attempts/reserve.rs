@@ -146,6 +146,14 @@ pub fn reopen(tx: &mut WriteTx<'_>, target: &Target) -> Result<bool, DbError> {
     sql::clear(tx, &everybody, &everybody)
 }
 
+/// The same for accounts that have just come to be: what was counted against their names is not their owners'.
+///
+/// # Errors
+/// What the database says.
+pub fn reopen_all(tx: &mut WriteTx<'_>, targets: &[Target]) -> Result<(), DbError> {
+    sql::clear_many(tx, targets.iter().map(|target| target.everybody().account))
+}
+
 /// Lifts the lock-out of an account, because an operator says so. Whether there was one.
 ///
 /// # Errors

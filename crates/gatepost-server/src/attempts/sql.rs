@@ -1,6 +1,6 @@
 //! Every statement on `lockouts`, `login_attempts`, `known_devices` and `failure_alerts`.
 
-use gatepost_db::{Db, DbError, ReadTx, Row, WriteTx, params, statements};
+use gatepost_db::{Db, DbError, List, ReadTx, Row, WriteTx, params, statements};
 use gatepost_kernel::{Timestamp, TokenHash};
 
 use super::device_cookie::LIFETIME;
@@ -43,6 +43,11 @@ statements! {
         WHERE account = ?1 AND device = ?2 AND failures > 0 RETURNING failures";
     CLEAR = "UPDATE lockouts SET failures = 0, blocked_until = 0 \
         WHERE account = ?1 AND device IN (?2, ?3) AND failures > 0";
+    CLEAR_MANY =
+        sqlite "UPDATE lockouts SET failures = 0, blocked_until = 0 WHERE device = ?2 AND failures > 0 \
+            AND account IN (SELECT unhex(value) FROM json_each(?1))",
+        postgres "UPDATE lockouts SET failures = 0, blocked_until = 0 WHERE device = ?2 AND failures > 0 \
+            AND account IN (SELECT decode(jsonb_array_elements_text(?1::text::jsonb), 'hex'))";
     /// One row for all attempts with the same key, however many there are.
     NOTE = "INSERT INTO login_attempts (id, key, user_id, reason, address, network, user_agent, attempts, first_at, last_at) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?8) \
@@ -117,6 +122,18 @@ pub(super) async fn give_back(
 ) -> Result<(), DbError> {
     let params = params![bucket.account, bucket.device, failures, reserved_at];
     db.write_cas(&GIVE_BACK, &params, |row| row.get::<i64>(0)).await.map(|_| ())
+}
+
+/// Forgets the failures of everybody on these accounts.
+pub(super) fn clear_many(
+    tx: &mut WriteTx<'_>,
+    accounts: impl IntoIterator<Item = TokenHash>,
+) -> Result<(), DbError> {
+    let hex = |account: TokenHash| -> String {
+        account.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let accounts = List::of(&accounts.into_iter().map(hex).collect::<Vec<_>>())?;
+    tx.execute(&CLEAR_MANY, &params![accounts, EVERYBODY]).map(|_| ())
 }
 
 /// Forgets the failures of these buckets of an account; whether there were any.

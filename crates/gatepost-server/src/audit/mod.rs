@@ -109,6 +109,15 @@ pub enum Event {
         /// How: `register`, `invitation`, `setup`, `command_line` or `administrator`.
         by: &'static str,
     },
+    /// An account was made from a file of another system.
+    UserImported {
+        /// Whose.
+        user: UserId,
+        /// The roles that it has.
+        roles: Vec<String>,
+        /// Whether it brought a password.
+        password: bool,
+    },
     /// Somebody tried to register the address of an account, and was not told that there is one.
     RegistrationRepeated {
         /// Whose.
@@ -422,6 +431,11 @@ impl Event {
     fn parts(&self) -> (&'static str, Option<UserId>, Value) {
         match self {
             Self::UserRegistered { user, by } => ("user_registered", Some(*user), json!({ "by": by })),
+            Self::UserImported { user, roles, password } => (
+                "user_registered",
+                Some(*user),
+                json!({ "by": "import", "roles": roles, "password": password }),
+            ),
             Self::RegistrationRepeated { user } => ("registration_repeated", Some(*user), json!({})),
             Self::PasswordWithdrawn { user } => ("password_withdrawn", Some(*user), json!({})),
             Self::UserUpdated { user, fields } => ("user_updated", Some(*user), json!({ "fields": fields })),
@@ -537,8 +551,27 @@ pub async fn head(db: &Db) -> Result<Option<Head>, DbError> {
 pub fn record(tx: &mut WriteTx<'_>, act: &Act, event: &Event) -> Result<(), DbError> {
     let (action, user, details) = event.parts();
     let entry = sql::NewEntry { action, user, details: details.to_string() };
-    sql::insert(tx, act, &entry)
-        .map_err(|error| if error.is_transient() { error } else { DbError::Unavailable(Arc::new(error)) })
+    sql::insert(tx, act, &entry).map_err(unwritten)
+}
+
+/// The same for many events, in one round trip.
+///
+/// # Errors
+/// As [`record`].
+pub fn record_all(tx: &mut WriteTx<'_>, act: &Act, events: &[Event]) -> Result<(), DbError> {
+    let entries: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let (action, user, details) = event.parts();
+            sql::NewEntry { action, user, details: details.to_string() }
+        })
+        .collect();
+    sql::insert_many(tx, act, &entries).map_err(unwritten)
+}
+
+/// What a failure to write an entry is to the change that it belongs to.
+fn unwritten(error: DbError) -> DbError {
+    if error.is_transient() { error } else { DbError::Unavailable(Arc::new(error)) }
 }
 
 /// Remembers for both accounts that everything of one kind went from the one to the other, if there was anything.

@@ -1,6 +1,6 @@
 //! Every statement on the tables of the audit log.
 
-use gatepost_db::{Db, DbError, Param, ReadTx, Row, Statement, WriteTx, params, statements};
+use gatepost_db::{Db, DbError, List, Param, ReadTx, Row, Statement, WriteTx, params, statements};
 use gatepost_kernel::Timestamp;
 
 use super::model::{Floor, Head, Raw, SEALED_LENGTH, Segment};
@@ -36,6 +36,15 @@ macro_rules! list {
 statements! {
     INSERT = "INSERT INTO audit_log (id, at, action, actor_id, user_id, address, user_agent, request_id, details) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    /// One statement on SQLite, too: the log has triggers, and for a statement with triggers SQLite keeps a copy of each page
+    /// that it touches.
+    INSERT_MANY =
+        sqlite "INSERT INTO audit_log (id, action, user_id, details, at, actor_id, address, user_agent, request_id) \
+            SELECT unhex(value ->> 0, '-'), value ->> 1, unhex(value ->> 2, '-'), value ->> 3, ?2, ?3, ?4, ?5, ?6 \
+            FROM json_each(?1)",
+        postgres "INSERT INTO audit_log (id, action, user_id, details, at, actor_id, address, user_agent, request_id) \
+            SELECT (value ->> 0)::uuid, value ->> 1, (value ->> 2)::uuid, value ->> 3, ?2::bigint, ?3::uuid, ?4::text, \
+            ?5::text, ?6::text FROM jsonb_array_elements(?1::text::jsonb)";
     LIST = list!("");
     LIST_OF_USER = list!("user_id = ?1 AND ");
     LIST_OF_ACTOR = list!("actor_id = ?2 AND ");
@@ -121,6 +130,15 @@ pub(super) fn insert(tx: &mut WriteTx<'_>, act: &Act, entry: &NewEntry) -> Resul
         ],
     )?;
     Ok(())
+}
+
+pub(super) fn insert_many(tx: &mut WriteTx<'_>, act: &Act, entries: &[NewEntry]) -> Result<(), DbError> {
+    let id = || EntryId::generate(act.at, &act.random);
+    let rows: Vec<_> =
+        entries.iter().map(|entry| (id(), entry.action, entry.user, entry.details.as_str())).collect();
+    let (rows, address) = (List::of(&rows)?, act.address.map(|address| address.to_string()));
+    let params = params![rows, act.at, act.actor, address, act.user_agent, act.request_id];
+    tx.execute(&INSERT_MANY, &params).map(|_| ())
 }
 
 /// Entries that the filter lets through, newest first, below `before`.

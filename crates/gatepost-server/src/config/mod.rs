@@ -40,6 +40,7 @@ pub use self::database::{DatabaseConfig, DatabaseLocation};
 pub use self::http::{CorsConfig, HttpConfig};
 pub use self::mail::{MailConfig, SmtpConfig, SmtpTls};
 pub use self::observation::{DocsConfig, LogConfig, LogFormat, MetricsConfig};
+pub(crate) use self::problem::did_you_mean;
 pub use self::problem::{ConfigProblem, ConfigProblems, Source};
 pub use self::public_url::PublicUrl;
 pub use self::raw::{RESERVED_ENV, Raw};

@@ -110,6 +110,7 @@ pub struct Hasher(Arc<Inner>);
 
 struct Inner {
     queue: Arc<Queue>,
+    peppers: Arc<Peppers>,
     wait: Duration,
     tally: Arc<Tally>,
     rejected: AtomicU64,
@@ -122,14 +123,15 @@ impl Hasher {
     /// When the operating system gives no thread.
     pub fn start(settings: HasherSettings, random: &Random) -> std::io::Result<Self> {
         let HasherSettings { params, peppers, permits, queue, wait } = settings;
+        let peppers = Arc::new(peppers);
         let inner = Inner {
+            peppers: Arc::clone(&peppers),
             queue: Arc::new(Queue::new(queue)),
             // An hour is for ever, and it cannot overflow a clock.
             wait: wait.min(Duration::from_secs(3_600)),
             tally: Arc::default(),
             rejected: AtomicU64::new(0),
         };
-        let peppers = Arc::new(peppers);
         for number in 0..permits.get() {
             let bench =
                 Workbench::new(params, Arc::clone(&peppers), random.clone(), Arc::clone(&inner.tally));
@@ -139,6 +141,11 @@ impl Hasher {
                 .spawn(move || work(&queue, bench))?;
         }
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Whether it has what it takes to verify this hash: a hash of another installation may name a pepper that is not here.
+    pub fn can_verify(&self, hash: &PasswordHash) -> bool {
+        hash.pepper().is_none_or(|pepper| self.0.peppers.by_id(pepper).is_some())
     }
 
     /// A new hash with a fresh salt.
@@ -182,7 +189,7 @@ impl Hasher {
 
     /// The numbers of this moment.
     pub fn stats(&self) -> HasherStats {
-        let Inner { queue, tally, rejected, wait: _ } = &*self.0;
+        let Inner { queue, tally, rejected, peppers: _, wait: _ } = &*self.0;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         HasherStats {
             done: read(&tally.done),

@@ -25,4 +25,4 @@ pub use pepper::{Pepper, PepperId, PepperIdError, Peppers};
 pub use phc::{HashFormatError, PasswordHash};
 pub use policy::{Context, PasswordPolicy, Weakness};
 pub use sql::STATEMENTS;
-pub use stored::{forget, former_of, hash_of, is_still, set, upgrade, withdraw};
+pub use stored::{bring, forget, former_of, hash_of, hashes_of, is_still, set, upgrade, withdraw};

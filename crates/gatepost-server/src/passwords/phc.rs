@@ -109,6 +109,14 @@ impl PasswordHash {
         self.text.expose()
     }
 
+    /// The name of the pepper without which nobody can verify it.
+    pub fn pepper(&self) -> Option<&PepperId> {
+        match &self.scheme {
+            Scheme::Argon2(hash) => hash.pepper.as_ref(),
+            Scheme::Bcrypt { .. } | Scheme::Pbkdf2 { .. } | Scheme::Scrypt { .. } => None,
+        }
+    }
+
     /// Whether a new hash should take its place: another scheme, other parameters or another pepper than new
     /// hashes get. Parameters that are *higher* count too, because a login that takes longer than that of an unknown
     /// user gives the account away.

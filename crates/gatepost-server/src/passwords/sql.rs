@@ -1,6 +1,6 @@
 //! Every statement on `passwords` and `password_history`.
 
-use gatepost_db::{DbError, ReadTx, WriteTx, params, statements};
+use gatepost_db::{DbError, List, ReadTx, ToParam as _, WriteTx, params, statements};
 use gatepost_kernel::{Id, Random, Timestamp};
 
 use super::PasswordHash;
@@ -10,6 +10,15 @@ statements! {
     BY_USER = "SELECT hash FROM passwords WHERE user_id = ?1";
     PUT = "INSERT INTO passwords (user_id, hash, updated_at) VALUES (?1, ?2, ?3) \
         ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, updated_at = excluded.updated_at";
+    /// Of accounts that have none yet.
+    PUT_MANY =
+        sqlite "INSERT INTO passwords (user_id, hash, updated_at) VALUES (?1, ?2, ?3)",
+        postgres "INSERT INTO passwords (user_id, hash, updated_at) \
+            SELECT (value ->> 0)::uuid, value ->> 1, (value ->> 2)::bigint FROM jsonb_array_elements(?1::text::jsonb)";
+    BY_USERS =
+        sqlite "SELECT user_id, hash FROM passwords WHERE user_id IN (SELECT unhex(value, '-') FROM json_each(?1))",
+        postgres "SELECT user_id, hash FROM passwords WHERE user_id IN \
+            (SELECT jsonb_array_elements_text(?1::text::jsonb)::uuid)";
     FORGET = "DELETE FROM passwords WHERE user_id = ?1";
     FORGET_HISTORY = "DELETE FROM password_history WHERE user_id = ?1";
     /// A better hash of the same password; only if the password is still the one that was verified.
@@ -34,6 +43,25 @@ pub(super) fn put(
     now: Timestamp,
 ) -> Result<(), DbError> {
     tx.execute(&PUT, &params![user, hash.expose(), now]).map(|_| ())
+}
+
+pub(super) fn put_many(
+    tx: &mut WriteTx<'_>,
+    hashes: &[(UserId, PasswordHash)],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let rows: Vec<_> = hashes
+        .iter()
+        .map(|(user, hash)| [user.to_param(), hash.expose().to_param(), now.to_param()])
+        .collect();
+    tx.execute_all(&PUT_MANY, &rows).map(|_| ())
+}
+
+pub(super) fn hashes_by_users(
+    tx: &mut ReadTx<'_>,
+    users: &[UserId],
+) -> Result<Vec<(UserId, String)>, DbError> {
+    tx.query_all(&BY_USERS, &params![List::of(users)?], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 pub(super) fn replace(

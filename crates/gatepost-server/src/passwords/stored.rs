@@ -35,6 +35,24 @@ pub fn former_of(tx: &mut ReadTx<'_>, user: UserId, length: u8) -> Result<Vec<Pa
     texts.iter().map(|text| PasswordHash::parse(text).map_err(unreadable)).collect()
 }
 
+/// The hashes of those of these accounts that have a password, in no order.
+///
+/// # Errors
+/// As [`hash_of`].
+pub fn hashes_of(tx: &mut ReadTx<'_>, users: &[UserId]) -> Result<Vec<(UserId, PasswordHash)>, DbError> {
+    let found = sql::hashes_by_users(tx, users)?.into_iter();
+    found.map(|(user, text)| Ok((user, PasswordHash::parse(&text).map_err(unreadable)?))).collect()
+}
+
+/// Gives new accounts the passwords that they had in another system. They have no history yet: [`former_of`] counts the
+/// present password in all the same.
+///
+/// # Errors
+/// What the database says.
+pub fn bring(tx: &mut WriteTx<'_>, act: &Act, hashes: &[(UserId, PasswordHash)]) -> Result<(), DbError> {
+    if hashes.is_empty() { Ok(()) } else { sql::put_many(tx, hashes, act.at) }
+}
+
 /// Gives an account a password. The caller ends what the old one had opened and records why, in the same transaction.
 ///
 /// # Errors

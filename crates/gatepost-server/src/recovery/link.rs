@@ -466,3 +466,15 @@ pub fn is_reserved(
     }
     Ok(false)
 }
+
+/// Which of these addresses, in canonical form, an account may soon take back.
+///
+/// # Errors
+/// What the database says.
+pub fn reserved_among(
+    tx: &mut ReadTx<'_>,
+    canonical: &[&str],
+    now: Timestamp,
+) -> Result<Vec<String>, DbError> {
+    sql::addresses_with_link(tx, LinkPurpose::UndoEmail, canonical, now)
+}

@@ -34,7 +34,8 @@ use utoipa_axum::routes;
 use crate::app::App;
 
 pub use answer_requests::answer_requests;
-pub use link::{Desk, DrawnLink, LinkPurpose, is_reserved, purge};
+pub use link::{Desk, DrawnLink, LinkPurpose, is_reserved, purge, reserved_among};
+pub use purge::throw_out;
 pub use request::Requests;
 pub use sql::STATEMENTS;
 

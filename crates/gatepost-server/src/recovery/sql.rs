@@ -1,6 +1,6 @@
 //! Every statement on `mail_links` and `mail_requests`.
 
-use gatepost_db::{DbError, ReadTx, Row, WriteTx, params, statements};
+use gatepost_db::{DbError, List, ReadTx, Row, WriteTx, params, statements};
 use gatepost_kernel::{Id, Timestamp, TokenHash};
 
 use super::link::{Link, LinkPurpose};
@@ -19,6 +19,12 @@ statements! {
     MADE_AT = "SELECT max(created_at) FROM mail_links WHERE user_id = ?1 AND purpose = ?2";
     USERS_WITH_LINK = "SELECT user_id FROM mail_links \
         WHERE address = ?1 AND purpose = ?2 AND expires_at > ?3 AND user_id IS NOT NULL";
+    /// Of living accounts.
+    ADDRESSES_WITH_LINK =
+        sqlite "SELECT l.address FROM mail_links l JOIN users u ON u.id = l.user_id WHERE l.purpose = ?2 AND l.expires_at > ?3 \
+            AND u.deleted_at IS NULL AND l.address IN (SELECT value FROM json_each(?1))",
+        postgres "SELECT l.address FROM mail_links l JOIN users u ON u.id = l.user_id WHERE l.purpose = ?2 AND l.expires_at > ?3 \
+            AND u.deleted_at IS NULL AND l.address IN (SELECT jsonb_array_elements_text(?1::text::jsonb))";
     LINK = "SELECT user_id, auth_epoch, address, typed, role, created_at FROM mail_links \
         WHERE purpose = ?1 AND token_hash = ?2 AND expires_at > ?3";
     /// At most one of any number of racing requests gets the row.
@@ -108,6 +114,17 @@ pub(super) fn users_with_link(
     now: Timestamp,
 ) -> Result<Vec<UserId>, DbError> {
     tx.query_all(&USERS_WITH_LINK, &params![address, purpose.name(), now], |row| row.get(0))
+}
+
+/// Which of these addresses a living account has a link about that works.
+pub(super) fn addresses_with_link(
+    tx: &mut ReadTx<'_>,
+    purpose: LinkPurpose,
+    addresses: &[&str],
+    now: Timestamp,
+) -> Result<Vec<String>, DbError> {
+    let addresses = List::of(addresses)?;
+    tx.query_all(&ADDRESSES_WITH_LINK, &params![addresses, purpose.name(), now], |row| row.get(0))
 }
 
 pub(super) fn link(

@@ -54,6 +54,7 @@ fn the_valid_inputs_are_taken() {
     use gatepost_server::attempts::DeviceCookie;
     use gatepost_server::config::{Config, Raw};
     use gatepost_server::fuzzing;
+    use gatepost_server::imports::Format;
     use gatepost_server::passwords::PasswordHash;
     use gatepost_server::sessions::RefreshToken;
     use gatepost_token::{KeySet, Verifier};
@@ -70,6 +71,10 @@ fn the_valid_inputs_are_taken() {
     assert!(DeviceCookie::parse(&text("device_cookie", "valid")).is_some());
     assert!(fuzzing::register_request(text("json_body", "valid").as_bytes()).is_ok());
     assert!(fuzzing::token_request(text("form", "valid").as_bytes()).is_ok());
+    for (name, format) in [("valid_csv", Format::Csv), ("valid_jsonl", Format::Jsonl)] {
+        let rows = fuzzing::import_rows(text("import_rows", name).as_bytes(), format).unwrap().unwrap();
+        assert!(rows.len() == 2 && rows.iter().all(|(_, believed)| *believed), "{name}: {rows:?}");
+    }
     assert!(fuzzing::basic_credentials(&text("basic_credentials", "valid")).is_some());
     assert!(Email::parse(&text("identifiers", "valid_email")).is_ok());
     for scheme in ["valid_argon2id", "valid_bcrypt", "valid_pbkdf2", "valid_scrypt"] {
