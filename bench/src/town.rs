@@ -191,6 +191,7 @@ fn prefix_of(hundred: usize) -> String {
 /// Imports the accounts, and says how many seconds that took.
 fn fill(subject: &Subject, place: Place, accounts: usize) -> Result<f64> {
     let file = accounts_file(accounts)?;
+    run(&mut subject.command_at(place, &["migrate", "up"]), None)?;
     let began = Instant::now();
     let mut import = subject.command_at(place, &["user", "import"]);
     run(import.arg(&file), None)?;
@@ -239,7 +240,7 @@ fn accounts_file(accounts: usize) -> Result<PathBuf> {
         )?;
         file.write_all(line.as_bytes())?;
     }
-    file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+    file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
     std::fs::rename(&unfinished, &path)?;
     Ok(path.canonicalize()?)
 }

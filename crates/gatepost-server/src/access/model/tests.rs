@@ -54,7 +54,11 @@ fn az_05_nobody_reaches_further_than_their_own_rights() {
     let of = |held: Vec<HeldRole>| Authority::Caller(rules.rights(held, true));
     let reader = of(vec![role("reader", &["things:read"])]);
     assert!(
-        reader.covers(&rules, &role("other", &["things:read"])) && reader.covers(&rules, &role("x", &[]))
+        reader.covers(&rules, &role("other", &["things:read"])) && reader.covers(&rules, &role("user", &[]))
+    );
+    // What a role without permissions is worth, others know.
+    assert!(
+        !reader.covers(&rules, &role("x", &[])) && of(vec![role("x", &[])]).covers(&rules, &role("x", &[]))
     );
     assert!(!reader.covers(&rules, &role("other", &["things:read", "things:write"])));
     // Somebody who has every permission today is no administrator: there may be more tomorrow.
