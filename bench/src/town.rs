@@ -235,7 +235,7 @@ fn accounts_file(accounts: usize) -> Result<PathBuf> {
         line.clear();
         writeln!(
             line,
-            "{}{within:02}@town.example,r{number},Resident,true,{active},{HASH}",
+            "{}{within:02}@town.example,resident{number},Resident,true,{active},{HASH}",
             prefix_of(hundred)
         )?;
         file.write_all(line.as_bytes())?;

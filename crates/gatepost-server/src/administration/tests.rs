@@ -4,6 +4,8 @@ use gatepost_testkit::{Answer, EVERYBODY_MAY, Node, PASSWORD, Persona, TestApp, 
 use http::Method;
 use serde_json::{Value, json};
 
+#[path = "tests/briefs.rs"]
+mod briefs;
 #[path = "tests/changing.rs"]
 mod changing;
 #[path = "tests/escalating.rs"]
